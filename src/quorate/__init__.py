@@ -1,0 +1,3 @@
+"""quorate: raise a highly available OpenStack control plane, keep it available, prove it."""
+
+__version__ = "0.1.0"
