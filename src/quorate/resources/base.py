@@ -1,13 +1,13 @@
 """The nouns that a node is made of: each knows the state that it wants, and names the probe that reads it.
 
-A resource is data. The half that looks and fixes is in `quorate.node`, one module a kind, and is streamed to the
-node; the two meet in ``kind`` and in the shape of ``args`` and ``state``.
+A resource is data. The half that looks and fixes is in `quorate.node`, one module a kind, and is streamed to
+the node; the two meet in ``kind`` and in the shape of ``args`` and ``state``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -53,8 +53,9 @@ class Resource:
 
     kind: str
     name: str
-    args: Mapping[str, Any]
-    desired: State
+    args: Mapping[str, Any] = field(repr=False)
+    """May hold secrets, so that it never shows in a ``repr``."""
+    desired: State = field(repr=False)
     after: tuple[str, ...] = ()
     serial: bool = False
     secret: bool = False
@@ -68,7 +69,8 @@ class Resource:
 
 @dataclass(frozen=True)
 class Placed:
-    """A resource, the node it is on and the stage it belongs to. A cluster-wide thing is placed on one node."""
+    """A resource, the node it is on and the stage it belongs to. A cluster-wide thing is placed on one
+    node."""
 
     stage: Stage
     node: str

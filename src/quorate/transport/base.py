@@ -15,11 +15,15 @@ class Command:
         argv: program and arguments. Never a secret: those travel on ``stdin``.
         stdin: bytes for its standard input.
         timeout_s: after so many seconds it is ended and its outcome is unknown.
+        on_line: called with each line of its standard output as it comes (they are in `Completed.stdout`
+            too), so that what was already reported is not lost with the connection. Must be quick and must
+            not raise.
     """
 
     argv: tuple[str, ...]
     stdin: bytes = field(default=b"", repr=False)
     timeout_s: float = 60.0
+    on_line: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
