@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from quorate.pacemaker.model import Fragment
 from quorate.resources.base import Placed
+from quorate.secrets.pki import Pki
 from quorate.secrets.store import Secrets
 from quorate.spec.model import Cluster, Mode
 
@@ -47,9 +48,9 @@ class Frontend:
         backend_port: on each controller's cluster address.
         check: how a server proves itself.
         http: layer 7 with TLS ended at HAProxy; otherwise plain TCP.
-        single_writer: one server at a time, the same one on every HAProxy, no fail-back; sessions are cut when it goes.
+        single_writer: one server at a time, the same on every HAProxy; no fail-back; sessions are cut when it goes.
         local_port: also listened on at 127.0.0.1 on every controller, for the services there.
-        health_only_methods: HTTP methods that are safe to send again to another server when a server dies.
+        retry_methods: HTTP methods that are safe to send again to another server when a server dies.
     """
 
     service: str
@@ -126,7 +127,7 @@ class Outside:
 
 @dataclass(frozen=True)
 class VerifyStep:
-    """One functional proof, from outside. ``run`` returns its evidence in a line, or raises with the reason."""
+    """One functional proof, from outside. ``run`` returns its evidence in a line, or raises the reason."""
 
     service: str
     title: str
@@ -140,6 +141,8 @@ class Context:
 
     cluster: Cluster
     secrets: Secrets
+    pki: Pki
+    """The cluster's certificate authority: ``ctx.pki.certificate(name, addresses, names)``."""
     frontends: Sequence[Frontend]
     databases: Sequence[Database]
     message_users: Sequence[str]
@@ -147,6 +150,8 @@ class Context:
     vips: Mapping[str, str]
     """Service name to virtual IP, for every service that has a front end."""
     options: Mapping[str, Options]
+    modes: Mapping[str, Mode]
+    """Service name to the mode that it runs in."""
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -157,6 +162,10 @@ class Context:
     def leader(self) -> str:
         """The controller on which cluster-wide things are placed: the first in the file."""
         return self.controllers[0]
+
+    def vip_name(self, service: str) -> str:
+        """The name that resolves to the VIP of ``service`` on every node, and is in its certificate."""
+        return f"{service}.{self.cluster.cluster}"
 
 
 class Service(ABC):
@@ -185,6 +194,13 @@ class Service(ABC):
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """What it brings and needs. Pure."""
         return Offers()
+
+    def fragment(self, ctx: Context) -> Fragment:
+        """Its part of Pacemaker's configuration where that depends on the others: VIPs, front ends.
+
+        ``ctx.fragments`` is empty here: all of them are being collected.
+        """
+        return Fragment()
 
     def resources(self, ctx: Context) -> Iterable[Placed]:
         """What should be on the nodes for it."""
