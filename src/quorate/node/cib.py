@@ -1,0 +1,172 @@
+"""Pacemaker's configuration: is it the wanted document, in meaning; and how it becomes that, in one step.
+
+Kept as the cluster has them: the nodes and their attributes (standby), what Pacemaker adds by itself, what an
+operation set for a while (maintenance-mode, ``cli-`` constraints of ``crm_resource --move`` and ``--ban``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ET
+from typing import Any
+
+OWN_PROPERTIES = frozenset(
+    {
+        "cluster-infrastructure",
+        "cluster-name",
+        "dc-version",
+        "have-watchdog",
+        "last-lrm-refresh",
+        "maintenance-mode",
+    }
+)
+"""Cluster options that Pacemaker or an operation writes: never compared, never removed."""
+OPERATOR_CONSTRAINT = "cli-"
+
+
+def look(args: dict[str, Any]) -> dict[str, Any]:
+    """Compare.
+
+    Args:
+        args: ``document``, a whole CIB as XML.
+
+    Returns:
+        ``differences``: one line for each, sorted; "what: is → should be".
+    """
+    wanted = _meaning(_configuration(ET.fromstring(args["document"])))
+    actual = _meaning(_configuration(_query()))
+    lines = [
+        f"{key}: {actual.get(key, 'absent')} → {wanted.get(key, 'absent')}"
+        for key in wanted.keys() | actual.keys()
+        if wanted.get(key) != actual.get(key)
+    ]
+    return {"differences": sorted(lines)}
+
+
+def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None:
+    """Put the document in place, whole, after Pacemaker's own checker has passed it; then wait for calm.
+
+    Args:
+        args: ``document``; ``settle_s``, how long the cluster may take to carry it out.
+
+    Raises:
+        RuntimeError: the checker or the cluster refused it (nothing has changed), or it is in place and the
+            cluster has not come to rest in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="quorate-cib-") as folder:
+        whole, part = f"{folder}/cib.xml", f"{folder}/configuration.xml"
+        live = _query()
+        _merge(_configuration(live), _configuration(ET.fromstring(args["document"])))
+        live.set("have-quorum", "1")
+        ET.ElementTree(live).write(whole)
+        ET.ElementTree(_configuration(live)).write(part)
+        _run(["crm_verify", "--xml-file", whole, "-V"], "Pacemaker's checker refused the configuration")
+        _run(
+            ["cibadmin", "--replace", "--scope", "configuration", "--xml-file", part],
+            "Pacemaker refused the configuration",
+        )
+    settle_s = int(args["settle_s"])
+    waited = subprocess.run(
+        ["crm_resource", "--wait", f"--timeout={settle_s}"],
+        capture_output=True,
+        text=True,
+        timeout=settle_s + 15,
+    )
+    if waited.returncode != 0:
+        state = subprocess.run(
+            ["crm_mon", "--one-shot", "--inactive", "--exclude=all", "--include=resources,failures,fencing"],
+            capture_output=True,
+            text=True,
+            timeout=15,
+        )
+        raise RuntimeError(
+            f"the configuration is in place, but after {settle_s} s the cluster has not come to rest: "
+            f"{waited.stderr.strip()}\n{state.stdout.strip()}"
+        )
+
+
+def _query() -> ET.Element:
+    return ET.fromstring(_run(["cibadmin", "--query"], "Pacemaker does not show its configuration"))
+
+
+def _run(argv: list[str], failure: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    if done.returncode != 0:
+        raise RuntimeError(
+            f"{failure} ({argv[0]} exit {done.returncode}): {(done.stderr or done.stdout).strip()}"
+        )
+    return done.stdout
+
+
+def _configuration(cib: ET.Element) -> ET.Element:
+    found = cib.find("configuration")
+    if found is None:
+        raise RuntimeError("the CIB has no <configuration>")
+    return found
+
+
+def _section(configuration: ET.Element, tag: str) -> ET.Element:
+    found = configuration.find(tag)
+    return found if found is not None else ET.Element(tag)
+
+
+def _merge(live: ET.Element, wanted: ET.Element) -> None:
+    """Make ``live`` mean what ``wanted`` does; keep what belongs to the cluster or to an operation."""
+    kept = [pair for pair in live.iterfind("crm_config//nvpair") if pair.get("name") in OWN_PROPERTIES]
+    moved = [
+        one for one in live.iterfind("constraints/*") if one.get("id", "").startswith(OPERATOR_CONSTRAINT)
+    ]
+    for tag in ("crm_config", "resources", "constraints", "rsc_defaults", "op_defaults"):
+        new = _section(wanted, tag)
+        old = live.find(tag)
+        if old is None:
+            live.append(new)
+        else:
+            live[list(live).index(old)] = new
+    properties = live.find("crm_config/cluster_property_set")
+    if properties is None:
+        parent = _section(live, "crm_config")
+        properties = ET.SubElement(parent, "cluster_property_set", {"id": "cib-bootstrap-options"})
+    properties.extend(kept)
+    _section(live, "constraints").extend(moved)
+
+
+def _meaning(configuration: ET.Element) -> dict[str, str]:
+    """A flat reading in which ids of pairs, operations and constraints, and the order, are gone."""
+    meaning: dict[str, str] = {}
+    for section, word in (
+        ("crm_config", "property"),
+        ("rsc_defaults", "default"),
+        ("op_defaults", "op default"),
+    ):
+        for pair in configuration.iterfind(f"{section}//nvpair"):
+            if pair.get("name") not in OWN_PROPERTIES:
+                meaning[f"{word} {pair.get('name')}"] = pair.get("value", "")
+    for element in configuration.iterfind("resources/*"):
+        _resource(meaning, element)
+    for constraint in configuration.iterfind("constraints/*"):
+        if not constraint.get("id", "").startswith(OPERATOR_CONSTRAINT):
+            attributes = sorted(item for item in constraint.attrib.items() if item[0] != "id")
+            words = " ".join(f"{key}={value}" for key, value in attributes)
+            meaning[f"{constraint.tag} {words}"] = "present"
+    return meaning
+
+
+def _resource(meaning: dict[str, str], element: ET.Element) -> None:
+    name = element.get("id", "")
+    members = [child for child in element if child.tag in ("primitive", "group", "clone")]
+    agent = ":".join(filter(None, (element.get(key) for key in ("class", "provider", "type"))))
+    meaning[f"resource {name}"] = (
+        agent or f"{element.tag} of {', '.join(one.get('id', '') for one in members)}"
+    )
+    for block, word in (("instance_attributes", "parameter"), ("meta_attributes", "meta")):
+        for pair in element.iterfind(f"{block}/nvpair"):
+            meaning[f"resource {name} {word} {pair.get('name')}"] = pair.get("value", "")
+    for operation in element.iterfind("operations/op"):
+        parts = ("name", "role", "interval")
+        key = " ".join(filter(None, (operation.get(part) for part in parts)))
+        rest = sorted(item for item in operation.attrib.items() if item[0] not in ("id", *parts))
+        meaning[f"resource {name} operation {key}"] = " ".join(f"{k}={v}" for k, v in rest)
+    for member in members:
+        _resource(meaning, member)
