@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$")]
-"""A cluster, node or service name: a DNS label (RFC 1123) of at most 15 characters, to fit an interface name."""
+"""A cluster, node or service name: a DNS label (RFC 1123) of at most 15 characters (an interface's limit)."""
 
 
 class Model(BaseModel):

@@ -36,7 +36,7 @@ BOUNDS = {
 
 
 def findings(error: ValidationError, model: type[BaseModel], base: Path = ()) -> list[Finding]:
-    """``error`` from validating ``model``, with paths under ``base``. A mistyped key is not missing as well."""
+    """``error`` from validating ``model``, paths under ``base``. A mistyped key is not missing as well."""
     problems = error.errors(include_url=False, include_context=True)
     typed_wrong: set[Path] = set()
     for problem in problems:

@@ -52,7 +52,7 @@ def always_there(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def virtual_ips(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
-    """With one virtual IP a service, every service that clients reach has one. No address is proposed twice."""
+    """With one virtual IP a service, all that clients reach have one. No address is proposed twice."""
     if cluster.vips.policy != "per-service":
         return
     enabled = {name for name, service in cluster.services.items() if service.enabled}
