@@ -1,0 +1,57 @@
+"""No endpoint was away for longer than its budget (upper bound). Budget 0: not one failed request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quorate.drill.check import Check
+from quorate.drill.history import History
+from quorate.drill.model import Finding, Phase
+from quorate.drill.outages import of_endpoint, worst_gap
+
+FEWEST = 10
+"""Requests under the fault below which an endpoint was not watched closely enough to say anything."""
+
+
+def run(history: History) -> Iterable[Finding]:
+    """One finding an endpoint that has a budget."""
+    if history.injected is None:
+        yield CHECK.doubt("the fault was never injected")
+        return
+    budgeted = {
+        name: each["budget_s"] for name, each in history.endpoints.items() if each["budget_s"] is not None
+    }
+    if not budgeted:
+        yield CHECK.doubt("no endpoint has a budget for this fault")
+    for endpoint, budget in budgeted.items():
+        yield _judge(history, endpoint, float(budget), history.injected)
+
+
+def _judge(history: History, endpoint: str, budget: float, injected: float) -> Finding:
+    requests = history.of(endpoint, Phase.FAULT, Phase.RECOVERY)
+    if len(requests) < FEWEST:
+        return CHECK.doubt(f"{endpoint}: only {len(requests)} requests were sent under the fault")
+    failed = sum(not request.ok for request in requests)
+    outages = of_endpoint(requests, injected)
+    if budget == 0:
+        if failed:
+            first = next(request for request in requests if not request.ok)
+            return CHECK.failed(
+                f"{endpoint}: {failed} of {len(requests)} requests failed, 0 are allowed", first.error
+            )
+        return CHECK.passed(f"{endpoint}: none of {len(requests)} requests failed")
+    endless = next((outage for outage in outages if outage.upper_s is None), None)
+    if endless is not None:
+        return CHECK.failed(
+            f"{endpoint}: went away {endless.started_s:.1f} s after the fault and was not seen to return"
+        )
+    gap = worst_gap(requests)
+    worst = max([outage.upper_s or 0.0 for outage in outages] + [gap or 0.0])
+    text = (
+        f"{endpoint}: away for at most {worst:.2f} s, {failed} of {len(requests)} requests failed; "
+        f"budget {budget:g} s"
+    )
+    return CHECK.failed(text) if worst > budget else CHECK.passed(text)
+
+
+CHECK = Check("budget", "no endpoint is away for longer than its budget", run)

@@ -1,0 +1,53 @@
+"""The place was quiet enough to measure in: the control's worst gap is at most a quarter of each budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quorate.drill.check import Check
+from quorate.drill.history import History
+from quorate.drill.model import Finding, Phase
+from quorate.drill.outages import client_lateness, worst_gap
+
+SHARE = 0.25
+"""Of the budget that noise may take: beyond it a drill says more about the machine than about the cluster."""
+
+
+def run(history: History) -> Iterable[Finding]:
+    """One finding an endpoint, and one on the client itself."""
+    tightest = None
+    for endpoint, each in history.endpoints.items():
+        if not each["judged"]:
+            continue
+        yield _judge(history, endpoint, each["budget_s"])
+        if each["budget_s"]:
+            tightest = min(tightest or each["budget_s"], float(each["budget_s"]))
+    watched = [request for request in history.requests if request.phase in (Phase.FAULT, Phase.RECOVERY)]
+    late = client_lateness(watched)
+    if tightest and late > tightest * SHARE:
+        yield CHECK.doubt(
+            f"the client itself was up to {late:.2f} s late, more than a quarter of {tightest:g} s"
+        )
+    else:
+        yield CHECK.passed(f"the client was at most {late:.3f} s late")
+
+
+def _judge(history: History, endpoint: str, budget: float | None) -> Finding:
+    control = history.of(endpoint, Phase.CONTROL)
+    failed = sum(not request.ok for request in control)
+    gap = worst_gap(control)
+    if gap is None:
+        return CHECK.doubt(
+            f"{endpoint}: the control run says nothing ({len(control)} requests, {failed} failed)"
+        )
+    if failed:
+        error = next(request.error for request in control if not request.ok)
+        return CHECK.doubt(f"{endpoint}: {failed} of {len(control)} requests failed without any fault", error)
+    if budget and gap > budget * SHARE:
+        return CHECK.doubt(
+            f"{endpoint}: {gap:.2f} s without any fault, more than a quarter of its budget {budget:g} s"
+        )
+    return CHECK.passed(f"{endpoint}: noise floor {gap:.3f} s")
+
+
+CHECK = Check("noise", "the control run was quiet enough to measure in", run)
