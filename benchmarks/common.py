@@ -83,7 +83,8 @@ def machine() -> str:
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     return (
         f"machine: {os.cpu_count()} cores ({name}), {memory:.1f} GiB, Linux {platform.release()}, "
-        f"load {os.getloadavg()[0]:.2f}\nquorate {commit or 'without git'}, Python {platform.python_version()}, {when}"
+        f"load {os.getloadavg()[0]:.2f}\n"
+        f"quorate {commit or 'without git'}, Python {platform.python_version()}, {when}"
     )
 
 

@@ -1,13 +1,14 @@
-"""What a host knows of itself: its addresses, how long it has been up, its clock, its room on disk and in memory."""
+"""What a host knows of itself: its addresses, how long it has been up, its clock, its room."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+from quorate.node import tools
 
 
 def look(args: dict[str, Any]) -> dict[str, Any]:
@@ -17,8 +18,8 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
         args: ``paths``, the folders whose file systems are measured; those that do not exist are left out.
 
     Returns:
-        ``addresses`` (IPv4, all interfaces that are up), ``uptime_s``, ``time_s`` (Unix time), ``disks`` (path to
-        the percentage used) and ``memory_available_mib``.
+        ``addresses`` (IPv4, all interfaces that are up), ``uptime_s``, ``time_s`` (Unix time), ``disks``
+        (path to the percentage used) and ``memory_available_mib``.
     """
     return {
         "addresses": addresses(),
@@ -31,9 +32,8 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
 
 def addresses() -> list[str]:
     """Every IPv4 address of an interface that is up, loopback left out."""
-    listed = subprocess.run(
-        ["ip", "-json", "-4", "address", "show", "up"], capture_output=True, timeout=5, check=True
-    ).stdout
+    argv = ["ip", "-json", "-4", "address", "show", "up"]
+    listed = tools.check(argv, "the addresses cannot be read", timeout_s=3).out
     return sorted(
         entry["local"]
         for interface in json.loads(listed)

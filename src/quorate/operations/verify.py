@@ -1,7 +1,7 @@
 """Does the plane do its job for a client outside it? Every service's own proofs, and a verdict on each.
 
-A check has three values. *Pass* and *fail* are answers of the plane. *Unknown* means that nobody asked it properly:
-the check itself crashed, or was not tried because one that it builds on did not pass.
+A check has three values. *Pass* and *fail* are answers of the plane. *Unknown* means that nobody asked it
+properly: the check itself crashed, or was not tried because one that it builds on did not pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quorate.events import Event, Kind, Listener, silent
 from quorate.services.base import Outside, VerifyStep
 
 PLANE_ANSWERS = frozenset({"aio_pika", "aiohttp", "aiomysql", "aiormq", "pamqp", "pymysql"})
-"""Client libraries whose exceptions are the plane's answer: refused, reset, wrong certificate, wrong password."""
+"""Client libraries whose exceptions are the plane's answer: refused, reset, wrong certificate or password."""
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,45 @@
+"""How long a second apply takes, which has nothing to do, and that it does nothing.
+
+    sudo benchmarks/apply_noop.py [--name lab] [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from common import quorate, report, say
+
+TARGET_S = 5.0
+
+
+def main() -> None:
+    """Measure, print, and end with 1 where it was too slow or changed something."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--name", default="lab")
+    arguments.add_argument("--runs", type=int, default=5)
+    given = arguments.parse_args()
+    say("once, so that what is measured has nothing to do …")
+    quorate("apply", "--name", given.name, "--yes", "--json")
+    rows = [["run", "seconds", "steps looked at", "changed"]]
+    seconds: list[float] = []
+    changed_in_all = 0
+    for number in range(1, given.runs + 1):
+        run = quorate("apply", "--name", given.name, "--yes", "--json")
+        document = run.json()
+        changed = int(document["changed"])
+        changed_in_all += changed
+        seconds.append(run.seconds)
+        rows.append([str(number), f"{run.seconds:.2f}", str(document.get("looked_at", "")), str(changed)])
+    rows.append(["median", f"{statistics.median(seconds):.2f}", f"target ≤ {TARGET_S:g} s", "target 0"])
+    control = quorate("schema").seconds
+    report("A second apply, three nodes", rows, [f"Control: `quorate schema` (no node asked): {control:.2f} s."])
+    if max(seconds) > TARGET_S or changed_in_all:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

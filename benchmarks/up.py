@@ -1,0 +1,86 @@
+"""How long from nothing to a verified plane: nothing cached, image cached, restored from a save.
+
+    sudo benchmarks/up.py [--only cold|warm|restore]
+
+Its lab and its state root are its own, and gone afterwards; a lab that runs already is left alone, but then its
+load is part of the measurement: take it down first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from common import Run, quorate, report, say
+
+LAB, SAVE = "bench", "benchmark"
+TARGETS_S = {"cold": 360.0, "warm": 150.0, "restore": 45.0}
+TITLES = {"cold": "nothing cached", "warm": "image cached", "restore": "lab restore"}
+
+
+def verified(state: Path, deadline_s: float) -> float:
+    """Seconds until ``verify`` passes; ends the benchmark where it does not within ``deadline_s``."""
+    started = time.monotonic()
+    while True:
+        run = quorate("verify", "--name", LAB, "--json", state=state, expect=(0, 1, 2))
+        took = time.monotonic() - started
+        if run.exit == 0:
+            return took
+        if took > deadline_s:
+            raise SystemExit(f"not verified within {deadline_s:g} s\n{run.tail()}")
+
+
+def phases(run: Run) -> dict[str, float]:
+    """The phases that ``lab up --json`` reports, in seconds."""
+    document = run.json()
+    return {str(name): float(seconds) for name, seconds in dict(document.get("phases", {})).items()}
+
+
+def down(state: Path) -> None:
+    """Take the lab down, its image and saves stay."""
+    quorate("lab", "down", "--name", LAB, state=state)
+
+
+def main() -> None:
+    """Measure, print, and end with 1 where a target was missed."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--only", choices=tuple(TARGETS_S))
+    only = arguments.parse_args().only
+    totals: dict[str, float] = {}
+    parts: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="quorate-bench-", dir="/var/tmp") as folder:
+        state = Path(folder)
+        try:
+            for case in ("cold", "warm"):
+                if only in (None, case) or (case == "cold" and only):
+                    say(f"{TITLES[case]}: lab up …")
+                    run = quorate("lab", "up", "--name", LAB, "--json", state=state)
+                    parts[case], totals[case] = phases(run), run.seconds + verified(state, 30)
+                    if case == "cold":
+                        down(state) if only in (None, "warm") else None
+            if only in (None, "restore"):
+                say("lab save, lab restore …")
+                quorate("lab", "save", SAVE, "--name", LAB, state=state)
+                run = quorate("lab", "restore", SAVE, "--name", LAB, state=state)
+                settled = verified(state, 120)
+                parts["restore"] = {"restore": run.seconds, "settle and verify": settled}
+                totals["restore"] = run.seconds + settled
+        finally:
+            quorate("lab", "down", "--name", LAB, state=state, expect=(0, 1, 64, 70))
+    rows = [["from", "phase", "seconds", "target"]]
+    for case, total in totals.items():
+        if only not in (None, case):
+            continue
+        rows += [[TITLES[case], phase, f"{seconds:.1f}", ""] for phase, seconds in parts[case].items()]
+        rows.append([TITLES[case], "**in all, verified**", f"{total:.1f}", f"≤ {TARGETS_S[case]:g}"])
+    report("From nothing to a verified plane", rows)
+    if any(total > TARGETS_S[case] for case, total in totals.items() if only in (None, case)):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The cluster as this node's Pacemaker sees it: crm_mon's own words, for `quorate.pacemaker.state` to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quorate.node import tools
+
+WAITS = True
+
+
+def look(args: dict[str, Any]) -> dict[str, Any]:
+    """Run ``args["argv"]`` and return its output as ``xml``.
+
+    Raises:
+        Failed: Pacemaker does not run here, or did not answer in time.
+    """
+    done = tools.run(args["argv"], timeout_s=float(args.get("timeout_s", 4.0)))
+    if done.exit != 0 or not done.out.strip():
+        raise tools.Failed("Pacemaker does not answer here", done.words)
+    return {"xml": done.out}

@@ -1,0 +1,30 @@
+"""Services that do not do their job, by their own judgement, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from quorate.operations.observation import Observation
+from quorate.operations.problems import Problem, Severity
+from quorate.services.base import Health
+
+DEFAULT_STEP = "on it: journalctl -b, and systemctl --failed"
+
+
+def judged(seen: Observation) -> Iterator[Problem]:
+    """Every judgement that is not ok. A service that is ok nowhere is critical, whatever each node says."""
+    for service in seen.modes:
+        findings = list(seen.findings(service))
+        worst_everywhere = bool(findings) and not any(
+            finding.judgement.health in (Health.OK, Health.DEGRADED) for finding in findings
+        )
+        for finding in findings:
+            judgement = finding.judgement
+            if judgement.health is Health.OK:
+                continue
+            severity = Severity.CRITICAL if worst_everywhere else Severity.WARNING
+            said = judgement.text or f"it is {judgement.health}"
+            yield Problem(f"{service}: {said}", finding.node, judgement.next_step or DEFAULT_STEP, severity)
+
+
+RULES = (judged,)
