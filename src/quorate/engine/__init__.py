@@ -1,0 +1,1 @@
+"""Looks at what is, says what would change, changes it, and looks again. Knows no service by name."""
