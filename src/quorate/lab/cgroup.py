@@ -1,0 +1,106 @@
+"""A machine's control group (cgroup v2): who lives in it, end all of them at once, know when nobody is left.
+
+Only the unified hierarchy's own files are used (Documentation/admin-guide/cgroup-v2.rst): ``cgroup.procs``,
+``cgroup.events`` (``populated``) and ``cgroup.kill``, which ends every process of the subtree, stopped and frozen
+ones too, without a race against new ones.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from quorate.errors import LabError
+from quorate.lab.layout import machine_name, parse_machine_name
+
+
+def mount_point(mountinfo: str) -> Path | None:
+    """Where cgroup v2 is mounted, from the text of /proc/self/mountinfo (proc_pid_mountinfo(5))."""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 "):
+            return Path(before.split()[4])
+    return None
+
+
+def unified() -> Path:
+    """Where cgroup v2 is mounted on this host. Raises LabError where it is not."""
+    found = mount_point(Path("/proc/self/mountinfo").read_text())
+    if found is None:
+        raise LabError("this host has no cgroup v2 hierarchy", next_step="mount -t cgroup2 none /sys/fs/cgroup/unified")
+    return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """The control group of one machine."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, lab: str, node: str) -> Group:
+        """The group of a node; it need not exist."""
+        return cls(unified() / machine_name(lab, node))
+
+    def create(self) -> None:
+        """Make it. Harmless when it is there."""
+        self.path.mkdir(exist_ok=True)
+
+    def pids(self) -> list[int]:
+        """Every process in it and below, in no order."""
+        found: list[int] = []
+        for folder, _, _ in os.walk(self.path):
+            try:
+                found += [int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()]
+            except (FileNotFoundError, OSError):
+                continue  # it went while we looked
+        return found
+
+    def alive(self) -> bool:
+        """Whether any process lives in it or below."""
+        try:
+            return "populated 1" in (self.path / "cgroup.events").read_text()
+        except (FileNotFoundError, OSError):
+            return False
+
+    def kill(self, deadline_s: float = 10.0) -> None:
+        """End every process in it and below with SIGKILL, and return when none is left.
+
+        Raises:
+            LabError: one was still there after ``deadline_s`` seconds.
+        """
+        deadline = time.monotonic() + deadline_s
+        while self.alive():
+            try:
+                (self.path / "cgroup.kill").write_text("1")
+            except (FileNotFoundError, OSError):
+                continue  # removed meanwhile: alive() tells
+            quick = time.monotonic() + 0.5
+            while self.alive() and time.monotonic() < quick:
+                time.sleep(0.004)
+            if time.monotonic() > deadline:
+                left = ", ".join(str(pid) for pid in self.pids()[:8])
+                raise LabError(
+                    f"processes did not end within {deadline_s:g} s of SIGKILL",
+                    where=self.path.name,
+                    evidence=f"still there: {left}",
+                )
+
+    def remove(self) -> None:
+        """Remove it and every group that the machine made in it. Harmless when it is not there."""
+        for folder, _, _ in os.walk(self.path, topdown=False):
+            try:
+                Path(folder).rmdir()
+            except FileNotFoundError:
+                continue
+
+
+def find() -> dict[tuple[str, str], Group]:
+    """Every machine's group on this host, by lab and node."""
+    groups = {}
+    for path in unified().glob("quorate.*"):
+        if parsed := parse_machine_name(path.name):
+            groups[parsed] = Group(path)
+    return groups

@@ -1,0 +1,77 @@
+"""From cluster.yaml to machines: pure."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from quorate.errors import SpecError
+from quorate.lab.hardware import BmcAddress, Machine, Nic
+from quorate.lab.layout import LINK_MAX, bridge_name, link_name, mac
+from quorate.spec.model import Cluster
+
+DISK_MIB = 8192
+"""The disk of a machine; the file is sparse, so only what is written takes room."""
+
+
+def machines(lab: str, cluster: Cluster, image: str, home: Path, disk_mib: int = DISK_MIB) -> dict[str, Machine]:
+    """The machine of every node.
+
+    Args:
+        lab: the lab's name.
+        image: the key of the image that they boot from.
+        home: what the paths in the spec are relative to.
+
+    Raises:
+        SpecError: an address lies outside its network.
+    """
+    findings = [
+        f"nodes.{name}.addresses.{network}: {address} is not in {cluster.networks[network].cidr}"
+        if network in cluster.networks
+        else f"nodes.{name}.addresses.{network}: there is no network {network}"
+        for name, node in cluster.nodes.items()
+        for network, address in node.addresses.items()
+        if network not in cluster.networks or address not in cluster.networks[network].cidr
+    ]
+    findings += [
+        f"nodes.{name}.bmc.address: {node.bmc.address} is in none of the networks, so the lab cannot give it a BMC"
+        for name, node in cluster.nodes.items()
+        if node.bmc and network_of(cluster, str(node.bmc.address)) is None
+    ]
+    findings += [f"networks.{name}: at most {LINK_MAX} characters" for name in cluster.networks if len(name) > LINK_MAX]
+    if findings:
+        raise SpecError("the lab cannot make these machines", tuple(findings))
+    return {name: _machine(lab, cluster, name, image, home, disk_mib) for name in cluster.nodes}
+
+
+def network_of(cluster: Cluster, address: str) -> str | None:
+    """The name of the network that ``address`` lies in."""
+    return next((name for name, net in cluster.networks.items() if IPv4Address(address) in net.cidr), None)
+
+
+def bmc_addresses(cluster: Cluster, network: str) -> tuple[str, ...]:
+    """The addresses of the BMCs that lie in ``network``."""
+    return tuple(
+        str(node.bmc.address)
+        for node in cluster.nodes.values()
+        if node.bmc and network_of(cluster, str(node.bmc.address)) == network
+    )
+
+
+def _machine(lab: str, cluster: Cluster, name: str, image: str, home: Path, disk_mib: int) -> Machine:
+    node = cluster.nodes[name]
+    nics = tuple(
+        Nic(
+            network=network,
+            link=link_name(lab, name, network),
+            bridge=bridge_name(lab, network),
+            mac=mac(lab, name, network),
+            address=f"{address}/{cluster.networks[network].cidr.prefixlen}",
+        )
+        for network, address in node.addresses.items()
+    )
+    bmc = None
+    if node.bmc:
+        password_file = str(home / node.bmc.password_file)
+        bmc = BmcAddress(str(node.bmc.address), node.bmc.port, node.bmc.user, password_file)
+    return Machine(name, image, nics, bmc, disk_mib)

@@ -1,0 +1,139 @@
+"""The power switch of a machine, as its BMC works it.
+
+Off is a power cut, in this order: the links go dead (a machine that loses power sends no FIN and no RST), its file
+system is shut down so that what was not synced is lost, then every process ends. It is reported off only once no
+process of it is left and its disk is free. On replays the disk's journal and boots. Every call is idempotent, and
+one call at a time changes a machine's power.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from quorate.errors import LabError
+from quorate.lab import ext4, hardware, loops, network
+from quorate.lab.cgroup import Group
+from quorate.lab.layout import NodeFolder, machine_name
+
+BOOT = Path(__file__).parent / "boot.sh"
+_DEVICES = ("/dev/net/tun", "/dev/fuse")
+"""Bound into the machine where the host has them: user-space switches and taps need the first."""
+
+
+@contextmanager
+def _locked(folder: NodeFolder) -> Iterator[None]:
+    if not folder.path.is_dir():
+        raise LabError(
+            f"the lab {folder.lab} has no node {folder.node}", next_step="./quorate lab list shows what there is"
+        )
+    handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_on(folder: NodeFolder) -> bool:
+    """Whether any process of the machine lives."""
+    return Group.of(folder.lab, folder.node).alive()
+
+
+def filesystem(folder: NodeFolder) -> Path | None:
+    """The machine's disk as this process can reach it: through the mount namespace of its supervisor. None when off."""
+    for pid in sorted(Group.of(folder.lab, folder.node).pids()):
+        there = Path(f"/proc/{pid}/root{folder.fs}")
+        with suppress(OSError):
+            if (there / "upper").is_dir():
+                return there
+    return None
+
+
+def off(folder: NodeFolder) -> None:
+    """Cut the power. Raises LabError when a process or the disk outlives it."""
+    with _locked(folder):
+        _off(folder)
+
+
+def on(folder: NodeFolder) -> None:
+    """Give power: returns once the machine is booting. Harmless when it is on.
+
+    Raises:
+        LabError: its disk, image or a network is missing or cannot be used.
+    """
+    with _locked(folder):
+        if not is_on(folder):
+            _on(folder)
+
+
+def reset(folder: NodeFolder) -> None:
+    """Cut the power and give it again."""
+    with _locked(folder):
+        _off(folder)
+        _on(folder)
+
+
+def _off(folder: NodeFolder) -> None:
+    group = Group.of(folder.lab, folder.node)
+    links = [name for name, of in network.owned().items() if (of.get("lab"), of.get("node")) == (folder.lab, folder.node)]
+    network.unplug(links)
+    if group.alive():
+        if (disk := filesystem(folder)) is not None:
+            with suppress(OSError):  # already shut down: there is nothing left to lose
+                ext4.lose_power(disk)
+        group.kill()
+    loops.wait_free(folder.disk)
+    network.remove(links)
+    group.remove()
+
+
+def _on(folder: NodeFolder) -> None:
+    machine = hardware.load(folder)
+    image = folder.root / "images" / machine.image / "rootfs"
+    for path, what in ((image, "image"), (folder.disk, "disk")):
+        if not path.exists():
+            raise LabError(f"the {what} of {folder.node} is not there", where=str(path), next_step="./quorate lab up")
+    loops.wait_free(folder.disk)
+    network.remove(nic.link for nic in machine.nics)
+    group = Group.of(folder.lab, folder.node)
+    group.create()
+    for path in (folder.fs, folder.merged):
+        path.mkdir(exist_ok=True)
+    try:
+        _boot(folder, machine, image, group)
+    except BaseException:
+        group.kill()
+        network.remove(nic.link for nic in machine.nics)
+        group.remove()
+        raise
+
+
+def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Group) -> None:
+    name = machine_name(folder.lab, folder.node)
+    devices = [f"--bind={device}" for device in _DEVICES if Path(device).exists()]
+    # setsid --fork: the machine is nobody's child, so it outlives the command line and the BMC that started it.
+    process = subprocess.Popen(
+        ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net", str(BOOT), str(folder.path),
+         str(image), str(group.path), name, folder.node, *devices],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr
+    with process.stdin, process.stdout, process.stderr:
+        word, _, pid = process.stdout.readline().strip().partition(" ")
+        if word != "ready":
+            process.wait(timeout=10)
+            lines = folder.console.read_text(errors="replace").splitlines() if folder.console.exists() else []
+            raise LabError(
+                f"{folder.node} could not be started",
+                where=str(folder.console),
+                evidence="\n".join(lines[-6:]) or process.stderr.read(),
+            )
+        network.plug(folder.lab, folder.node, machine.nics, int(pid))
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    process.wait(timeout=10)

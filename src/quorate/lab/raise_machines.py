@@ -1,0 +1,140 @@
+"""From nothing, or from anything in between, to machines that answer over SSH, with BMCs that answer too."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from quorate.errors import LabError, UsageError
+from quorate.events import Event, Kind, Listener
+from quorate.home import Home
+from quorate.lab import access, bmcs, define, ext4, hardware, network, power
+from quorate.lab.hardware import Machine
+from quorate.lab.layout import LabFolder, NodeFolder
+from quorate.spec.model import Cluster
+
+BOOT_DEADLINE_S = 90.0
+"""Three machines answer within ten seconds on two idle cores; this is for busy ones."""
+
+
+def in_parallel(work: Callable[[NodeFolder], None], folders: Iterable[NodeFolder]) -> None:
+    """Do ``work`` for every machine at once, wait for all, then raise the first error."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        futures = [pool.submit(work, folder) for folder in folders]
+    for future in futures:
+        future.result()
+
+
+def ensure(lab: LabFolder, cluster: Cluster, home: Home, image: str, listener: Listener) -> None:
+    """Make every machine of ``cluster`` that is missing, and start every one that is off.
+
+    Args:
+        image: the key of the image for new machines; those that exist keep theirs.
+
+    Raises:
+        LabError: something could not be made or started; running again carries on.
+        UsageError: the lab exists with machines that the spec describes differently.
+    """
+    lab.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authorized = access.operator_key(home, cluster)
+    access.bmc_passwords(home, cluster)
+    wanted = define.machines(lab.name, cluster, image, home.path)
+    for name, machine in wanted.items():
+        make(lab.node(name), machine, authorized)
+    access.known_hosts(home, cluster, {name: access.host_key(lab.node(name)) for name in wanted})
+    networks(lab, cluster, listener)
+    start([lab.node(name) for name in wanted], listener)
+
+
+def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
+    """Make the machine's definition and disk, unless they are there.
+
+    Raises:
+        UsageError: it is there and differs.
+    """
+    if folder.machine.exists() and folder.disk.exists():
+        there = hardware.load(folder)
+        if replace(there, image=machine.image) != machine:
+            raise UsageError(
+                f"the node {folder.node} exists in the lab {folder.lab} with other addresses than the spec gives it",
+                next_step=f"./quorate lab down --name {folder.lab}, then up again",
+            )
+        return
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.path, prefix=".seed-"))
+    try:
+        access.seed(folder, machine, authorized, temporary)
+        ext4.make(folder.disk, machine.disk_mib, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    whole = folder.machine.with_suffix(".new")
+    whole.write_text(machine.to_json())
+    whole.rename(folder.machine)
+
+
+def networks(lab: LabFolder, cluster: Cluster, listener: Listener) -> None:
+    """Make the lab's bridges, with this host's addresses in them: its own and the BMCs'."""
+    if network.bridge_filter_off():
+        listener(Event(Kind.NOTE, "network", "set net.bridge.bridge-nf-call-iptables to 0: the host's packet filter "
+                       "would otherwise judge frames between machines"))  # fmt: skip
+    for name, net in cluster.networks.items():
+        network.ensure_bridge(lab.name, name, net.cidr, define.bmc_addresses(cluster, name))
+
+
+def start(folders: list[NodeFolder], listener: Listener) -> None:
+    """Start BMCs and machines that do not run, and return once all of them answer.
+
+    Raises:
+        LabError: one did not, with the end of its console.
+    """
+
+    def one(folder: NodeFolder) -> None:
+        machine = hardware.load(folder)
+        subject = f"machine {folder.node}"
+        already = power.is_on(folder)
+        started = time.monotonic()
+        if not already:
+            listener(Event(Kind.STARTED, subject, "booting"))
+        try:
+            power.on(folder)
+            bmcs.start(folder, machine)
+            wait_ssh(folder, machine)
+        except LabError as error:
+            listener(Event(Kind.FAILED, subject, error.what))
+            raise
+        if not already:
+            listener(Event(Kind.DONE, subject, f"answers over SSH after {time.monotonic() - started:.1f} s"))
+
+    in_parallel(one, folders)
+
+
+def wait_ssh(folder: NodeFolder, machine: Machine, deadline_s: float = BOOT_DEADLINE_S) -> None:
+    """Return once the machine's SSH server says its name (RFC 4253, 4.2).
+
+    Raises:
+        LabError: the machine went off, or did not answer within ``deadline_s`` seconds.
+    """
+    address = machine.nics[0].address.partition("/")[0]
+    deadline = time.monotonic() + deadline_s
+    while True:
+        try:
+            with socket.create_connection((address, 22), timeout=1.0) as client:
+                if client.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            pass  # not up yet; the deadline speaks
+        on = power.is_on(folder)
+        if not on or time.monotonic() > deadline:
+            lines = folder.console.read_text(errors="replace").splitlines() if folder.console.exists() else []
+            raise LabError(
+                f"{folder.node} does not answer over SSH within {deadline_s:g} s" if on else f"{folder.node} went off while booting",
+                where=str(folder.console),
+                evidence="\n".join(lines[-8:]),
+            )  # fmt: skip
+        time.sleep(0.05)
