@@ -29,6 +29,7 @@ class Finding:
         right: what would be right.
         severity: whether the file can be used all the same.
         line: line of the file, from 1; 0 where there is none (an unreadable file).
+        relies_on: another value that it is judged by; if that one is broken itself, this finding says nothing.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Finding:
     right: str = ""
     severity: Severity = Severity.ERROR
     line: int = 0
+    relies_on: Path = ()
 
     def at(self, line: int) -> Finding:
         """The same finding with its line."""
@@ -56,7 +58,9 @@ class Finding:
 
     def json(self) -> Mapping[str, Any]:
         """The same for programs."""
-        return {**asdict(self), "path": dotted(self.path)}
+        fields = asdict(self)
+        del fields["relies_on"]
+        return {**fields, "path": dotted(self.path)}
 
 
 def warning(path: Path, what: str, right: str = "") -> Finding:

@@ -121,7 +121,12 @@ def _judged(path: Path, document: Document, services: Catalogue | None) -> Readi
         cut = set()
     if cluster is not None:
         # What was cut out must not be called missing too.
-        found += [finding for finding in judge(cluster, services) if not _touches(finding.path, cut)]
+        found += [
+            finding
+            for finding in judge(cluster, services)
+            if not _touches(finding.path, cut)
+            and not (finding.relies_on and _touches(finding.relies_on, cut))
+        ]
     located = [finding if finding.line else finding.at(document.line(finding.path)) for finding in found]
     located.sort(key=lambda finding: finding.line)
     usable = not any(finding.is_error for finding in located)

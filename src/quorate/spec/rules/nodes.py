@@ -61,6 +61,7 @@ def networks_of_nodes(cluster: Cluster) -> Iterator[Finding]:
                     ("nodes", name, "addresses", network),
                     f"there is no network {network!r}",
                     meant(network, known, "networks"),
+                    relies_on=("networks", network),
                 )
         for network in ON_EVERY_NODE:
             if network in cluster.networks and network not in node.addresses:
