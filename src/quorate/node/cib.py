@@ -6,10 +6,11 @@ operation set for a while (maintenance-mode, ``cli-`` constraints of ``crm_resou
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
 from typing import Any
+
+from quorate.node import tools
 
 OWN_PROPERTIES = frozenset(
     {
@@ -51,8 +52,8 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
         args: ``document``; ``settle_s``, how long the cluster may take to carry it out.
 
     Raises:
-        RuntimeError: the checker or the cluster refused it (nothing has changed), or it is in place and the
-            cluster has not come to rest in time.
+        Failed: the checker or the cluster refused it (nothing has changed), or it is in place and the cluster
+            has not come to rest in time.
     """
     with tempfile.TemporaryDirectory(prefix="quorate-cib-") as folder:
         whole, part = f"{folder}/cib.xml", f"{folder}/configuration.xml"
@@ -61,48 +62,38 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
         live.set("have-quorum", "1")
         ET.ElementTree(live).write(whole)
         ET.ElementTree(_configuration(live)).write(part)
-        _run(["crm_verify", "--xml-file", whole, "-V"], "Pacemaker's checker refused the configuration")
-        _run(
-            ["cibadmin", "--replace", "--scope", "configuration", "--xml-file", part],
-            "Pacemaker refused the configuration",
-        )
+        check = ["crm_verify", "--xml-file", whole, "-V"]
+        tools.check(check, "Pacemaker's checker refused the configuration", timeout_s=30)
+        replace = ["cibadmin", "--replace", "--scope", "configuration", "--xml-file", part]
+        tools.check(replace, "Pacemaker refused the configuration", timeout_s=30)
     settle_s = int(args["settle_s"])
-    waited = subprocess.run(
-        ["crm_resource", "--wait", f"--timeout={settle_s}"],
-        capture_output=True,
-        text=True,
-        timeout=settle_s + 15,
-    )
-    if waited.returncode != 0:
-        state = subprocess.run(
-            ["crm_mon", "--one-shot", "--inactive", "--exclude=all", "--include=resources,failures,fencing"],
-            capture_output=True,
-            text=True,
-            timeout=15,
-        )
-        raise RuntimeError(
-            f"the configuration is in place, but after {settle_s} s the cluster has not come to rest: "
-            f"{waited.stderr.strip()}\n{state.stdout.strip()}"
+    waited = tools.run(["crm_resource", "--wait", f"--timeout={settle_s}"], timeout_s=settle_s + 15)
+    if waited.exit != 0:
+        shown = [
+            "crm_mon",
+            "--one-shot",
+            "--inactive",
+            "--exclude=all",
+            "--include=resources,failures,fencing",
+        ]
+        state = tools.run(shown, timeout_s=15)
+        raise tools.Failed(
+            f"the configuration is in place, but the cluster has not come to rest within {settle_s} s",
+            f"{waited.words}\n{state.out.strip()}",
         )
 
 
 def _query() -> ET.Element:
-    return ET.fromstring(_run(["cibadmin", "--query"], "Pacemaker does not show its configuration"))
-
-
-def _run(argv: list[str], failure: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"{failure} ({argv[0]} exit {done.returncode}): {(done.stderr or done.stdout).strip()}"
-        )
-    return done.stdout
+    done = tools.run(["cibadmin", "--query"], timeout_s=10)
+    if done.exit != 0:
+        raise tools.NotReady("Pacemaker does not show its configuration", done.words)
+    return ET.fromstring(done.out)
 
 
 def _configuration(cib: ET.Element) -> ET.Element:
     found = cib.find("configuration")
     if found is None:
-        raise RuntimeError("the CIB has no <configuration>")
+        raise tools.Failed("the CIB has no <configuration>")
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from quorate.home import Home
 from quorate.pacemaker.model import Fragment
 from quorate.resources.base import Placed
 from quorate.secrets.pki import Pki
@@ -140,6 +141,8 @@ class Context:
     """Everything that a service may know when it says what should be."""
 
     cluster: Cluster
+    home: Home
+    """Relative paths in the spec (``password_file``) are relative to ``home.path``."""
     secrets: Secrets
     pki: Pki
     """The cluster's certificate authority: ``ctx.pki.certificate(name, addresses, names)``."""
@@ -152,6 +155,8 @@ class Context:
     options: Mapping[str, Options]
     modes: Mapping[str, Mode]
     """Service name to the mode that it runs in."""
+    packages: Sequence[str]
+    """The Debian packages of all services of this cluster, sorted."""
 
     @property
     def controllers(self) -> tuple[str, ...]:

@@ -52,9 +52,13 @@ def available() -> dict[str, type[Service]]:
     return dict(sorted(_collect(classes).items()))
 
 
+def _packages(services: Iterable[type[Service] | Service]) -> tuple[str, ...]:
+    return tuple(sorted({package for service in services for package in service.packages}))
+
+
 def image_packages() -> tuple[str, ...]:
     """The Debian packages of all services there are, sorted: what a machine image has to hold."""
-    return tuple(sorted({package for service in available().values() for package in service.packages}))
+    return _packages(available().values())
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Platform:
 
     def packages(self) -> tuple[str, ...]:
         """The Debian packages that this cluster's controllers need, sorted."""
-        return tuple(sorted({package for service in self.services.values() for package in service.packages}))
+        return tuple(self.ctx.packages)
 
     def endpoint(self, service: str) -> str:
         """The URL of the first front end of ``service`` (``tcp://`` where it does not speak HTTP).
@@ -139,7 +143,7 @@ def platform(cluster: Cluster, home: Home) -> Platform:
     if findings:
         raise SpecError("the services cannot be put together", tuple(findings), where=str(home.spec))
     offers = {name: service.offers(cluster, options[name]) for name, service in services.items()}
-    ctx = _context(cluster, home, offers, vips, options, modes)
+    ctx = _context(cluster, home, offers, vips, options, modes, _packages(services.values()))
     parts = [offer.fragment for offer in offers.values()]
     parts += [service.fragment(ctx) for service in services.values()]
     return Platform(replace(ctx, fragments=tuple(part for part in parts if part != Fragment())), services)
@@ -152,9 +156,11 @@ def _context(
     vips: Mapping[str, str],
     options: Mapping[str, Options],
     modes: Mapping[str, Mode],
+    packages: tuple[str, ...],
 ) -> Context:
     return Context(
         cluster=cluster,
+        home=home,
         secrets=Secrets(home.secrets),
         pki=Pki(home),
         frontends=tuple(frontend for offer in offers.values() for frontend in offer.frontends),
@@ -164,6 +170,7 @@ def _context(
         vips=vips,
         options=options,
         modes=modes,
+        packages=packages,
     )
 
 

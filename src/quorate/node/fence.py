@@ -1,0 +1,57 @@
+"""A BMC, asked through the fence agent with the very settings that the cluster will use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quorate.node import tools
+
+WAITS = True
+REASONS = (
+    ("unable to establish", "it does not answer, or it refuses the user, the password or the cipher suite"),
+    ("rakp 2 hmac is invalid", "it refuses the password"),
+    ("unauthorized name", "it does not know the user"),
+    ("invalid role", "it does not grant the privilege level"),
+    ("unsupported cipher", "it does not have the cipher suite"),
+    ("connection timed out", "it does not answer in time, or refuses the password"),
+)
+"""What ipmitool(1) says when a session cannot be opened, and what that means."""
+
+
+def look(args: dict[str, Any]) -> dict[str, Any]:
+    """``fence_ipmilan`` with ``action=status``: the options travel on its standard input.
+
+    Args:
+        args: ``agent`` and ``options`` as the cluster's device has them; ``node``, whose BMC it is; ``bmc``,
+            where it is; ``timeout_s``.
+
+    Returns:
+        ``answers``: the BMC told whether its node is powered; ``power`` (on, off or ""); ``reason``.
+    """
+    stdin = "".join(f"{key}={value}\n" for key, value in {**args["options"], "action": "status"}.items())
+    try:
+        done = tools.run([args["agent"]], stdin=stdin, timeout_s=float(args["timeout_s"]))
+    except tools.Failed as failure:
+        return {"answers": False, "power": "", "reason": str(failure), "evidence": failure.evidence}
+    # fence agents end with 0 for on and with 2 for off (FenceAgentAPI.md).
+    if done.exit in (0, 2):
+        return {"answers": True, "power": "on" if done.exit == 0 else "off", "reason": "", "evidence": ""}
+    words = f"{done.err}\n{done.out}".lower()
+    reason = next((meaning for text, meaning in REASONS if text in words), "its agent cannot use it")
+    return {"answers": False, "power": "", "reason": reason, "evidence": done.words}
+
+
+def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None:
+    """Nothing can be mended from here: ask once more, and say what to do.
+
+    Raises:
+        Failed: it still does not answer.
+    """
+    found = look(args)
+    if not found["answers"]:
+        raise tools.Failed(
+            f"the BMC of {args['node']} at {args['bmc']} cannot be used: {found['reason']}; without it, nothing "
+            f"that was on {args['node']} could be started elsewhere. Check the address, user, cipher and "
+            f"password_file under nodes.{args['node']}.bmc, then apply again",
+            found["evidence"],
+        )
