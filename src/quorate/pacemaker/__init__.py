@@ -1,0 +1,1 @@
+"""Pacemaker's configuration as one document, and its state as values."""

@@ -1,0 +1,1 @@
+"""Drill histories in; text for people, JSON and JUnit for programs out."""

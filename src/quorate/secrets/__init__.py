@@ -1,0 +1,1 @@
+"""Passwords, keys and certificates of a cluster: made once, readable only by their owner."""
