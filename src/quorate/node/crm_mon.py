@@ -1,4 +1,4 @@
-"""The cluster as this node's Pacemaker sees it: crm_mon's own words, for `quorate.pacemaker.state` to read."""
+"""The cluster as this node's Pacemaker sees it: crm_mon's own words, read by `quorate.pacemaker.state`."""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from quorate.operations.observation import Observation
 from quorate.operations.problems import Problem, merged
-from quorate.operations.symptoms import nodes, resources, services
+from quorate.operations.symptoms import nodes, replicas, resources, services
 
 
 def diagnose(seen: Observation) -> tuple[Problem, ...]:
     """Everything that is wrong, the worst first, each with what to do about it."""
-    rules = (*nodes.RULES, *resources.RULES, *services.RULES)
+    rules = (*nodes.RULES, *resources.RULES, *replicas.RULES, *services.RULES)
     return merged(problem for rule in rules for problem in rule(seen))

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from quorate.errors import PreconditionError
 from quorate.home import Home
-from quorate.secrets.store import Secret, write_private
+from quorate.secrets.store import Secret, Secrets, write_private
 from quorate.services.base import Context, Frontend
 
 IDENTITY, DASHBOARD = "keystone", "horizon"
@@ -49,6 +49,11 @@ class Environment:
         """Horizon's address, or nothing where the cluster has none."""
         return self.endpoints.get(DASHBOARD, "")
 
+    @property
+    def password_file(self) -> Path:
+        """Where the password of the account ``admin`` is."""
+        return self.secrets / ADMIN_SECRET
+
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
         return {
@@ -61,7 +66,7 @@ class Environment:
             "ca_file": str(self.ca_file),
             "secrets": str(self.secrets),
             "user": "admin",
-            "password_file": str(self.secrets / ADMIN_SECRET),
+            "password_file": str(self.password_file),
             "ssh": {node: list(argv) for node, argv in self.ssh.items()},
         }
 
@@ -139,7 +144,7 @@ def clouds_document(env: Environment, password: Secret) -> str:
     return text.getvalue()
 
 
-def write_clouds(env: Environment, home: Home) -> Path:
+def write_clouds(env: Environment, secrets: Secrets, home: Home) -> Path:
     """Write clouds.yaml, 0600, and return its path.
 
     Raises:
@@ -157,7 +162,7 @@ def write_clouds(env: Environment, home: Home) -> Path:
             where=str(env.ca_file),
             next_step="run: quorate apply",
         )
-    document = clouds_document(env, Secret((home.secrets / ADMIN_SECRET).read_text())).encode()
+    document = clouds_document(env, secrets.password(ADMIN_SECRET)).encode()
     if not home.clouds.exists() or home.clouds.read_bytes() != document:
         write_private(home.clouds, document)
     return home.clouds

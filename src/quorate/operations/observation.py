@@ -109,6 +109,10 @@ class Observation:
             held += [node for node in silent if self.looks[node].addresses is None and node not in held]
         return tuple(held)
 
+    def states(self, service: str) -> Mapping[str, Mapping[str, Any]]:
+        """Node to what was read of ``service`` there, for the nodes on which it could be read."""
+        return {found.node: found.state for found in self.findings(service) if found.state}
+
     def findings(self, service: str) -> Iterator[Finding]:
         """Every node's findings on ``service``."""
         for look in self.looks.values():

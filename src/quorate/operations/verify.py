@@ -16,7 +16,8 @@ from typing import Any
 
 from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, QuorateError
 from quorate.events import Event, Kind, Listener, silent
-from quorate.services.base import Outside, VerifyStep
+from quorate.home import Home
+from quorate.services.base import Context, Outside, VerifyStep
 
 PLANE_ANSWERS = frozenset({"aio_pika", "aiohttp", "aiomysql", "aiormq", "pamqp", "pymysql"})
 """Client libraries whose exceptions are the plane's answer: refused, reset, wrong certificate or password."""
@@ -67,6 +68,11 @@ class Verification:
             "seconds": round(self.seconds, 3),
             "checks": [{**asdict(check), "seconds": round(check.seconds, 3)} for check in self.checks],
         }
+
+
+def outside(ctx: Context, home: Home) -> Outside:
+    """What a client of this cluster has."""
+    return Outside(ctx.cluster, ctx.secrets, str(home.ca_file), ctx.vips)
 
 
 def is_answer(error: BaseException) -> bool:

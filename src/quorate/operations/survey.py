@@ -1,0 +1,120 @@
+"""Asking: one trip to every node, all at the same time, for everything that `status` has to know."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quorate.engine.look import Answer, Question, look
+from quorate.operations.observation import Finding, NodeLook, Observation
+from quorate.pacemaker.model import Clone, Group, Primitive
+from quorate.pacemaker.state import COMMAND, ClusterState, parse
+from quorate.services.base import Health, HealthProbe, Judgement
+from quorate.services.registry import Platform
+from quorate.transport.base import Connect
+
+CONNECT_S = 2.5
+"""For `transport.ssh.connector`: a node that is off is known as silent after this, and shown within 3 s."""
+NODE_S = 6.0
+"""A node that took the connection but does not answer is given up after this."""
+PROBE_S = 4.0
+"""How long one question may take on the node; services' own probes give up after 3 s."""
+DISKS = ("/", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/log")
+IP_AGENT = "ocf:heartbeat:IPaddr2"
+
+
+async def survey(platform: Platform, connect: Connect) -> Observation:
+    """Look at every node of the cluster. Never raises for a node: what went wrong is in the observation."""
+    ctx = platform.ctx
+    probes: dict[str, list[HealthProbe]] = {node: [] for node in ctx.cluster.nodes}
+    for probe in platform.probes():
+        probes[probe.node].append(probe)
+    looks = await asyncio.gather(*(_visit(connect, node, mine) for node, mine in probes.items()))
+    return Observation(
+        cluster=ctx.cluster,
+        modes={name: ctx.modes[name] for name in platform.services},
+        vips=dict(platform.vips),
+        vip_resources=vip_resources(platform),
+        looks={found.node: found for found in looks},
+    )
+
+
+def vip_resources(platform: Platform) -> Mapping[str, str]:
+    """Virtual IP to the id of the Pacemaker resource that moves it."""
+    found: dict[str, str] = {}
+    for fragment in platform.ctx.fragments:
+        for resource in fragment.resources:
+            for primitive in _primitives(resource):
+                if primitive.agent == IP_AGENT and "ip" in primitive.params:
+                    found[primitive.params["ip"]] = primitive.id
+    return found
+
+
+def _primitives(resource: Primitive | Clone | Group) -> Sequence[Primitive]:
+    if isinstance(resource, Clone):
+        return (resource.primitive,)
+    return resource.members if isinstance(resource, Group) else (resource,)
+
+
+async def _visit(connect: Connect, node: str, probes: Sequence[HealthProbe]) -> NodeLook:
+    questions = [
+        Question(node, "host", {"paths": list(DISKS)}, PROBE_S),
+        Question(node, "crm_mon", {"argv": list(COMMAND), "timeout_s": PROBE_S - 0.5}, PROBE_S),
+        *(Question(node, probe.kind, probe.args, PROBE_S) for probe in probes),
+    ]
+    before = time.time()
+    try:
+        async with asyncio.timeout(NODE_S):
+            answers = await look(connect, questions)
+    except TimeoutError:
+        return NodeLook(node, False, why=f"it took the connection, but did not answer within {NODE_S:g} s")
+    return read(node, answers, probes, before, time.time())
+
+
+def read(
+    node: str, answers: Sequence[Answer], probes: Sequence[HealthProbe], before: float, after: float
+) -> NodeLook:
+    """What one node's answers say: the host's, then Pacemaker's, then one for each of ``probes``. Pure.
+
+    Args:
+        before: our clock when we asked, in Unix seconds; ``after``: when the answer was here.
+    """
+    host, cluster, *services = answers
+    if any(answer.transport_error for answer in answers):
+        error = next(answer.transport_error for answer in answers if answer.transport_error)
+        return NodeLook(node, False, why=error.what)
+    view, why_no_view = _view(cluster)
+    facts: Mapping[str, Any] = host.state or {}
+    clock = float(facts.get("time_s", before))
+    return NodeLook(
+        node,
+        True,
+        view=view,
+        why_no_view=why_no_view,
+        addresses=frozenset(facts["addresses"]) if "addresses" in facts else None,
+        clock_ahead_s=min(0.0, clock - before) + max(0.0, clock - after),
+        disks=dict(facts.get("disks", {})),
+        findings=tuple(_judge(probe, answer) for probe, answer in zip(probes, services, strict=True)),
+    )
+
+
+def _view(answer: Answer) -> tuple[ClusterState | None, str]:
+    if answer.state is None:
+        return None, answer.evidence.strip().partition("\n")[0] or answer.error
+    try:
+        return parse(answer.state["xml"]), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _judge(probe: HealthProbe, answer: Answer) -> Finding:
+    if answer.state is None:
+        judgement = Judgement(Health.UNKNOWN, answer.error or "it could not be asked")
+        return Finding(probe.service, probe.node, judgement)
+    try:
+        return Finding(probe.service, probe.node, probe.judge(answer.state), answer.state)
+    except Exception as error:  # noqa: BLE001  a judgement that crashed is unknown, never ok
+        text = f"its judgement crashed: {type(error).__name__}: {error}"
+        return Finding(probe.service, probe.node, Judgement(Health.UNKNOWN, text), answer.state)
