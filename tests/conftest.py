@@ -34,6 +34,14 @@ GOOD: dict[str, Any] = {
 }
 
 
+class Limits(BaseModel):
+    """A part of the options of ``web``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: int = 100
+
+
 class WebOptions(BaseModel):
     """Options of the made-up service ``web``."""
 
@@ -41,6 +49,7 @@ class WebOptions(BaseModel):
 
     workers: int = 2
     title: str = ""
+    limits: Limits = Limits()
 
 
 class NoOptions(BaseModel):

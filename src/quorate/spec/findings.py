@@ -29,7 +29,7 @@ class Finding:
         right: what would be right.
         severity: whether the file can be used all the same.
         line: line of the file, from 1; 0 where there is none (an unreadable file).
-        relies_on: another value that it is judged by; if that one is broken itself, this finding says nothing.
+        relies_on: another value that it is judged by; where that one is broken, this is dropped.
     """
 
     path: Path

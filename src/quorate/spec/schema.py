@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quorate.spec.catalogue import Catalogue, KnownService
-from quorate.spec.model import Cluster, ServiceSpec
+from quorate.spec.model import Cluster, Mode, ServiceSpec
 
 
 def schema(catalogue: Catalogue) -> dict[str, Any]:
@@ -16,9 +16,15 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
     """
     document = Cluster.model_json_schema()
     services = document["properties"]["services"]
-    services["properties"] = {name: _service(known) for name, known in sorted(catalogue.items())}
+    services["properties"] = {}
+    for name, known in sorted(catalogue.items()):
+        services["properties"][name], definitions = _service(name, known)
+        document["$defs"] |= definitions
+    for key in ("additionalProperties", "patternProperties", "propertyNames"):
+        services.pop(key, None)
     services["additionalProperties"] = False
-    document["$defs"].pop(ServiceSpec.__name__, None)
+    for name in (ServiceSpec.__name__, Mode.__name__):
+        document["$defs"].pop(name, None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cluster.yaml of quorate, version 1",
@@ -26,9 +32,11 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _service(known: KnownService) -> dict[str, Any]:
+def _service(name: str, known: KnownService) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One service's schema, and the definitions that its options refer to, named after it."""
     one = ServiceSpec.model_json_schema()
-    options = known.options.model_json_schema()
+    options = known.options.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+    definitions = {f"{name}.{model}": value for model, value in options.pop("$defs", {}).items()}
     one["properties"]["mode"] = {
         "enum": [mode.value for mode in known.modes],
         "default": known.modes[0].value,
@@ -36,5 +44,5 @@ def _service(known: KnownService) -> dict[str, Any]:
     }
     one["properties"]["options"] = options
     one.pop("$defs", None)
-    one["title"], one["description"] = known.summary, known.summary
-    return one
+    one["title"], one["description"] = name, known.summary
+    return one, definitions
