@@ -343,3 +343,57 @@ def test_json_has_what_the_contract_promises() -> None:
     assert (service["name"], service["mode"]) == ("keystone", "active/active")
     assert {"node": "c1", "state": "ok", "text": "token issued"} in service["nodes"]
     assert set(document["problems"][0]) == {"what", "where", "next_step", "severity"}
+
+
+def test_less_redundancy_for_want_of_a_node_that_is_gone_is_said_once() -> None:
+    observation = without_c3(power=Power.OFF)
+    degraded = Finding("keystone", "c1", Judgement(Health.DEGRADED, "quorate without c3"))
+    looks = {**observation.looks, "c1": replace(observation.looks["c1"], findings=(degraded,))}
+    assert len(diagnose(replace(observation, looks=looks))) == 1
+
+
+def galera(**states: Mapping[str, Any]) -> Observation:
+    looks = [
+        look(name, findings=(Finding("galera", name, Judgement(Health.OK), state),))
+        for name, state in states.items()
+    ]
+    return replace(seen(*looks), modes={"galera": Mode.SELF})
+
+
+MEMBER = {"component": "Primary", "size": 3, "comment": "Synced"}
+
+
+@pytest.mark.parametrize(
+    ("observation", "word", "severity"),
+    [
+        (
+            galera(**{key: {**MEMBER, "component": "non-Primary"} for key in NAMES}),
+            "nobody can read",
+            "critical",
+        ),
+        (galera(**{key: {**MEMBER, "size": 1} for key in NAMES}), "the data is split", "critical"),
+        (galera(c1=MEMBER, c2=MEMBER, c3={**MEMBER, "size": 1}), "do not agree how many", "warning"),
+    ],
+)
+def test_databases_that_are_apart(observation: Observation, word: str, severity: str) -> None:
+    assert the(diagnose(observation), word).severity == severity
+
+
+def test_databases_that_are_together() -> None:
+    observation = galera(**dict.fromkeys(NAMES, MEMBER))
+    assert diagnose(observation) == ()
+    assert status(observation).as_json()["galera"]["size"] == 3
+
+
+def test_brokers_that_are_apart() -> None:
+    running = {"c1": ["rabbit@c1", "rabbit@c2"], "c2": ["rabbit@c1", "rabbit@c2"], "c3": ["rabbit@c3"]}
+    looks = [
+        look(name, findings=(Finding("rabbitmq", name, Judgement(Health.OK), {"running": members}),))
+        for name, members in running.items()
+    ]
+    observation = replace(seen(*looks), modes={"rabbitmq": Mode.SELF})
+    words = {problem.where: problem.what for problem in diagnose(observation)}
+    assert words == {
+        "c1, c2": "its message broker is not in a cluster with c3",
+        "c3": "its message broker is not in a cluster with c1, c2",
+    }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from quorate.engine.look import Answer, Question, look
-from quorate.operations.observation import Finding, NodeLook, Observation
+from quorate.operations.observation import Finding, NodeLook, Observation, Power
 from quorate.pacemaker.model import Clone, Group, Primitive
 from quorate.pacemaker.state import COMMAND, ClusterState, parse
 from quorate.services.base import Health, HealthProbe, Judgement
@@ -21,17 +22,26 @@ NODE_S = 6.0
 """A node that took the connection but does not answer is given up after this."""
 PROBE_S = 4.0
 """How long one question may take on the node; services' own probes give up after 3 s."""
+BMC_S = 2.5
+"""A BMC of a lab or of a server room answers in 0.2 to 1 s."""
+FENCE = "fence"
+"""The kind of resource that asks a BMC."""
 DISKS = ("/", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/log")
 IP_AGENT = "ocf:heartbeat:IPaddr2"
 
 
-async def survey(platform: Platform, connect: Connect) -> Observation:
-    """Look at every node of the cluster. Never raises for a node: what went wrong is in the observation."""
+async def survey(platform: Platform, connect: Connect, node_s: float = NODE_S) -> Observation:
+    """Look at every node of the cluster. Never raises for a node: what went wrong is in the observation.
+
+    Args:
+        node_s: how long one node may take from the connection to its answer.
+    """
     ctx = platform.ctx
     probes: dict[str, list[HealthProbe]] = {node: [] for node in ctx.cluster.nodes}
     for probe in platform.probes():
         probes[probe.node].append(probe)
-    looks = await asyncio.gather(*(_visit(connect, node, mine) for node, mine in probes.items()))
+    visits = (_visit(connect, node, mine, node_s) for node, mine in probes.items())
+    looks = await _with_power(platform, connect, await asyncio.gather(*visits))
     return Observation(
         cluster=ctx.cluster,
         modes={name: ctx.modes[name] for name in platform.services},
@@ -58,7 +68,29 @@ def _primitives(resource: Primitive | Clone | Group) -> Sequence[Primitive]:
     return resource.members if isinstance(resource, Group) else (resource,)
 
 
-async def _visit(connect: Connect, node: str, probes: Sequence[HealthProbe]) -> NodeLook:
+async def _with_power(platform: Platform, connect: Connect, looks: Sequence[NodeLook]) -> list[NodeLook]:
+    """Ask the BMCs of the nodes that did not answer, through one that did: a second trip, only then."""
+    silent = [found.node for found in looks if not found.reachable]
+    peers = [found.node for found in looks if found.reachable]
+    if not silent or not peers:
+        return list(looks)
+    questions = [
+        Question(peers[0], FENCE, {**placed.resource.args, "timeout_s": BMC_S}, BMC_S + 0.5)
+        for placed in platform.desired()
+        if placed.resource.kind == FENCE
+        and placed.node == peers[0]
+        and placed.resource.args["node"] in silent
+    ]
+    answers = await look(connect, questions)
+    power = {str(one.question.args["node"]): (one.state or {}).get("power") for one in answers}
+    known = {Power.ON, Power.OFF}
+    return [
+        replace(found, power=Power(str(power[found.node]))) if power.get(found.node) in known else found
+        for found in looks
+    ]
+
+
+async def _visit(connect: Connect, node: str, probes: Sequence[HealthProbe], node_s: float) -> NodeLook:
     questions = [
         Question(node, "host", {"paths": list(DISKS)}, PROBE_S),
         Question(node, "crm_mon", {"argv": list(COMMAND), "timeout_s": PROBE_S - 0.5}, PROBE_S),
@@ -66,10 +98,10 @@ async def _visit(connect: Connect, node: str, probes: Sequence[HealthProbe]) -> 
     ]
     before = time.time()
     try:
-        async with asyncio.timeout(NODE_S):
+        async with asyncio.timeout(node_s):
             answers = await look(connect, questions)
     except TimeoutError:
-        return NodeLook(node, False, why=f"it took the connection, but did not answer within {NODE_S:g} s")
+        return NodeLook(node, False, why=f"it took the connection, but did not answer within {node_s:g} s")
     return read(node, answers, probes, before, time.time())
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from quorate.operations.observation import Observation
 from quorate.operations.problems import Problem, Severity
-from quorate.services.base import Health
+from quorate.services.base import Health, Judgement
 
 DEFAULT_STEP = "on it: journalctl -b, and systemctl --failed"
 
@@ -20,11 +21,18 @@ def judged(seen: Observation) -> Iterator[Problem]:
         )
         for finding in findings:
             judgement = finding.judgement
-            if judgement.health is Health.OK:
+            if judgement.health is Health.OK or _explained(seen, judgement):
                 continue
             severity = Severity.CRITICAL if worst_everywhere else Severity.WARNING
             said = judgement.text or f"it is {judgement.health}"
             yield Problem(f"{service}: {said}", finding.node, judgement.next_step or DEFAULT_STEP, severity)
+
+
+def _explained(seen: Observation, judgement: Judgement) -> bool:
+    """Whether it is only less redundant for want of a node that is known to be gone: one problem, not ten."""
+    gone = [name for name in seen.looks if not seen.online(name)]
+    named = [name for name in gone if re.search(rf"\b{re.escape(name)}\b", judgement.text)]
+    return judgement.health is Health.DEGRADED and bool(named)
 
 
 RULES = (judged,)
