@@ -1,0 +1,156 @@
+"""From running nodes to a verified plane: apply, then verify until it passes. What ``lab up`` does last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from quorate.cli.common import Target
+from quorate.events import Event, Kind, Listener, silent
+
+if TYPE_CHECKING:
+    from quorate.operations.environment import Environment
+    from quorate.operations.verify import Verification
+
+SETTLE_S = 120.0
+"""After an apply, how long the plane may take until all proofs pass: a cold cache, a first election."""
+AGAIN_S = 1.0
+"""Between two tries."""
+APPLY = "apply "
+"""How the engine's subjects for its stages start (`engine.apply`)."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A plane that was raised.
+
+    Args:
+        environment: its doors.
+        verification: the last try.
+        phases: what took how long, in seconds, in order.
+        changed: how many resources the apply changed.
+    """
+
+    environment: Environment
+    verification: Verification
+    phases: Mapping[str, float] = field(default_factory=dict)
+    changed: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 not, 2 where a proof could not be tried."""
+        from quorate.operations.verify import EXIT_CODES
+
+        return EXIT_CODES[self.verification.verdict]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
+            "seconds": round(sum(self.phases.values()), 3),
+            "changed": self.changed,
+            "environment": self.environment.as_json(),
+            "verify": self.verification.as_json(),
+        }
+
+
+class Stopwatch:
+    """A listener that measures the stages of an apply and hands every event on."""
+
+    def __init__(self, listener: Listener, clock: Callable[[], float] = time.monotonic) -> None:
+        self.phases: dict[str, float] = {}
+        self._listener, self._clock = listener, clock
+        self._begun: dict[str, float] = {}
+
+    def __call__(self, event: Event, /) -> None:
+        """Take note, and hand ``event`` on."""
+        if event.subject.startswith(APPLY) or event.subject == "look":
+            if event.kind is Kind.STARTED:
+                self._begun[event.subject] = self._clock()
+            elif event.kind in (Kind.DONE, Kind.FAILED) and event.subject in self._begun:
+                took = self._clock() - self._begun.pop(event.subject)
+                self.phases[event.subject] = self.phases.get(event.subject, 0.0) + took
+        self._listener(event)
+
+
+async def raise_plane(target: Target, listener: Listener, settle_s: float = SETTLE_S) -> Raised:
+    """Apply the target's platform on nodes that run, then verify until it passes or ``settle_s`` is over.
+
+    Verification that does not pass is in the result, not an error.
+
+    Raises:
+        QuorateError: the apply did not succeed; everything that failed is named, with its evidence.
+    """
+    from quorate.engine.apply import apply
+    from quorate.operations.environment import environment, write_clouds
+    from quorate.services.registry import platform
+    from quorate.transport.ssh import connector
+
+    its = platform(target.cluster, target.home)
+    stopwatch = Stopwatch(listener)
+    async with connector(target.cluster, target.spec_path) as connect:
+        report = await apply(
+            its.desired(), connect, lock_on=its.ctx.controllers, listener=stopwatch, command="raise the plane"
+        )
+    report.check()
+    env = environment(its.ctx, target.home)
+    write_clouds(env, its.ctx.secrets, target.home)
+    begun = time.monotonic()
+    found = await settled(target, listener, settle_s)
+    phases = {**stopwatch.phases, "verify": time.monotonic() - begun}
+    return Raised(env, found, phases, len(report.changed))
+
+
+async def settled(target: Target, listener: Listener, settle_s: float) -> Verification:
+    """Verify until it passes, at most for ``settle_s`` seconds; the last try's result."""
+    from quorate.cli.verify import prove
+    from quorate.operations.verify import Verdict
+
+    deadline = time.monotonic() + settle_s
+    listener(Event(Kind.STARTED, "verify"))
+    while True:
+        found = await prove(target, silent)
+        passed = sum(check.verdict is Verdict.PASS for check in found.checks)
+        said = f"{passed} of {len(found.checks)} proofs pass"
+        if found.verdict is Verdict.PASS:
+            listener(Event(Kind.DONE, "verify", said))
+            return found
+        worst = next(check for check in found.checks if check.verdict is not Verdict.PASS)
+        said += f"; {worst.service}, {worst.title}: {worst.evidence}"
+        if time.monotonic() >= deadline:
+            listener(Event(Kind.FAILED, "verify", said))
+            return found
+        listener(Event(Kind.PROGRESS, "verify", said, passed / max(1, len(found.checks))))
+        await asyncio.sleep(AGAIN_S)
+
+
+def render_summary(raised: Raised, before: Mapping[str, float] | None = None) -> None:
+    """Print where everything is, how long each phase took, and what verify found.
+
+    Args:
+        raised: the plane.
+        before: phases that came before (image, machines), in seconds.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from quorate.cli.env import lines
+    from quorate.cli.verify import show
+
+    console = Console(highlight=False)
+    phases = {**(before or {}), **raised.phases}
+    table = Table("phase", "seconds", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.columns[1].justify = "right"
+    for name, seconds in phases.items():
+        table.add_row(name, f"{seconds:.1f}")
+    table.add_row("in all", f"{sum(phases.values()):.1f}", style="bold")
+    console.print(table)
+    console.print()
+    show(raised.verification)
+    console.print()
+    for line in lines(raised.environment):
+        console.print(line, soft_wrap=True, markup=False)
