@@ -1,4 +1,4 @@
-"""Corosync: is this node part of a quorate membership, and does it run with the files that are on the disk."""
+"""Corosync: is this node in a quorate membership, and does it run with the files that are on the disk."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
     found = look(args)
     if not found["answers"]:
         raise tools.Failed(
-            f"the BMC of {args['node']} at {args['bmc']} cannot be used: {found['reason']}; without it, nothing "
-            f"that was on {args['node']} could be started elsewhere. Check the address, user, cipher and "
+            f"the BMC of {args['node']} at {args['bmc']} cannot be used: {found['reason']}; without it "
+            f"nothing that was on {args['node']} could be started elsewhere. Check the address, user, cipher and "
             f"password_file under nodes.{args['node']}.bmc, then apply again",
             found["evidence"],
         )

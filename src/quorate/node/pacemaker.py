@@ -17,8 +17,8 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
         args: ``node``, this node's name.
 
     Returns:
-        ``online``: this node is a member, in standby or not; ``dc``: whether there is a designated controller,
-        and ``decider``: which node it is; ``quorate``; ``unclean``: nodes that have to be fenced.
+        ``online``: this node is a member, in standby or not; ``dc``: whether there is a designated
+        controller, and ``decider``: which node it is; ``quorate``; ``unclean``: nodes to be fenced.
 
     Raises:
         NotReady: the daemons do not answer.

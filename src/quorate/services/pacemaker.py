@@ -1,0 +1,160 @@
+"""The cluster manager: Pacemaker, with everything that the services ask of it in one document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from quorate.pacemaker import cib
+from quorate.resources.base import Placed, Resource, Stage
+from quorate.resources.command import command
+from quorate.resources.file import directory, file
+from quorate.resources.unit import unit
+from quorate.services.base import Context, Health, HealthProbe, Judgement, Options, Service
+from quorate.services.rendering import TEMPLATES, render
+from quorate.spec.model import Mode
+
+UNIT = "pacemaker.service"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d"
+ENVIRONMENT = "/etc/default/pacemaker"
+PROGRAMS = "/usr/local/lib/quorate"
+WAIT = f"{PROGRAMS}/wait-for-peers"
+AGENTS = "/usr/lib/ocf/resource.d/quorate"
+FIRST = "/var/lib/pacemaker/cib/cib.xml"
+JOIN_WAIT_S = 60.0
+DEFAULTS = {"resource-stickiness": "100", "migration-threshold": "3", "failure-timeout": "60s"}
+"""For every resource: it stays where it is; a third failure on a node moves it; a minute without one forgives."""
+
+
+class PacemakerOptions(Options):
+    """What can differ from one cluster to the next. Times in seconds."""
+
+    peers_wait_s: Annotated[int, Field(ge=0, le=600)] = 30
+    """At boot, how long Pacemaker waits for all nodes before it starts, and may fence the missing ones."""
+    election_wait_s: Annotated[int, Field(ge=1, le=60)] = 3
+    """``dc-deadtime``: how long a starting node listens for a coordinator before one is elected."""
+    action_limit: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many resource operations may run on a node at once."""
+    settle_s: Annotated[int, Field(ge=10, le=3600)] = 300
+    """How long an apply waits until what it changed has been carried out."""
+
+
+class Pacemaker(Service):
+    """Decides what runs where, and has it done."""
+
+    name = "pacemaker"
+    summary = "The cluster manager: what runs where, and what happens when a node is lost"
+    modes = (Mode.SELF,)
+    always = True
+    # The command-line tools are only recommended by Debian; xmllint is what the Galera agent needs.
+    packages = ("pacemaker", "pacemaker-cli-utils", "resource-agents", "libxml2-utils")
+    units = (UNIT,)
+    Options = PacemakerOptions
+
+    def resources(self, ctx: Context) -> Iterable[Placed]:
+        """Files, daemons and, on the first controller, the cluster's configuration."""
+        options = ctx.options[self.name]
+        assert isinstance(options, PacemakerOptions)
+        drop_in = render("pacemaker/pacemaker.service.conf.j2", program=WAIT, wait_s=options.peers_wait_s)
+        wait = (TEMPLATES / "pacemaker" / "wait-for-peers").read_text()
+        agent = (TEMPLATES / "pacemaker" / "unit").read_text()
+        environment = render("pacemaker/default.j2", action_limit=options.action_limit)
+        for node in ctx.controllers:
+            for resource in (
+                file(ENVIRONMENT, environment),
+                directory(PROGRAMS),
+                file(WAIT, wait, mode=0o755, validate=("sh", "-n", "{}")),
+                directory(AGENTS),
+                file(f"{AGENTS}/unit", agent, mode=0o755, validate=("sh", "-n", "{}")),
+                directory(DROP_IN),
+                file(f"{DROP_IN}/quorate.conf", drop_in, after=(f"file:{WAIT}",)),
+                _first_configuration(properties(ctx)),
+            ):
+                yield Placed(Stage.CONFIG, node, resource)
+            yield Placed(
+                Stage.MEMBERSHIP, node, unit(UNIT, enabled=True, active=True, after=("corosync:quorum",))
+            )
+            yield Placed(Stage.MEMBERSHIP, node, _joined(node))
+        yield Placed(Stage.CLUSTER, ctx.leader, _configuration(ctx, options.settle_s))
+
+    def health(self, ctx: Context) -> Iterable[HealthProbe]:
+        """Every node's own view."""
+        for node in ctx.controllers:
+            yield HealthProbe(self.name, node, "pacemaker", {"node": node}, judge)
+
+
+def properties(ctx: Context) -> dict[str, str]:
+    """The cluster's options (``crm_config``)."""
+    options = ctx.options[Pacemaker.name]
+    assert isinstance(options, PacemakerOptions)
+    fencing = ctx.cluster.fencing
+    return {
+        "stonith-enabled": "true",
+        "stonith-action": fencing.action,
+        "stonith-timeout": f"{fencing.timeout_s}s",
+        "no-quorum-policy": "stop",
+        # A failed start counts as one failure, not as a ban for good.
+        "start-failure-is-fatal": "false",
+        "dc-deadtime": f"{options.election_wait_s}s",
+        # Load is the host's in a container, and no reason to hold back a failover anywhere.
+        "load-threshold": "1000%",
+    }
+
+
+def document(ctx: Context) -> str:
+    """The cluster's configuration: every service's part of it."""
+    return cib.document(ctx.fragments, properties(ctx), DEFAULTS)
+
+
+def _first_configuration(options: Mapping[str, str]) -> Resource:
+    """What Pacemaker starts with the very first time: without it, the first election alone takes 20 seconds.
+
+    Any cluster that the node joins has a newer one, which replaces it.
+    """
+    return command(
+        "pacemaker's first configuration",
+        check=("test", "-s", FIRST),
+        fix=("install", "-o", "hacluster", "-g", "haclient", "-m", "0600", "/dev/stdin", FIRST),
+        stdin=cib.document(properties=options),
+    )
+
+
+def _joined(node: str) -> Resource:
+    return Resource(
+        "pacemaker",
+        "joined",
+        {"node": node, "wait_s": JOIN_WAIT_S},
+        {"online": True, "dc": True, "quorate": True},
+        after=(f"unit:{UNIT}",),
+        timeout_s=JOIN_WAIT_S + 15,
+    )
+
+
+def _configuration(ctx: Context, settle_s: int) -> Resource:
+    return Resource(
+        "cib",
+        "configuration",
+        {"document": document(ctx), "settle_s": settle_s},
+        {"differences": []},
+        timeout_s=settle_s + 90.0,
+    )
+
+
+def judge(state: Mapping[str, Any]) -> Judgement:
+    """OK where the node has joined a cluster that has quorum and a coordinator."""
+    if not state.get("online"):
+        return Judgement(Health.FAILED, "has not joined the cluster", "journalctl -u pacemaker on the node")
+    if not state.get("quorate"):
+        return Judgement(Health.FAILED, "no quorum: runs nothing", "bring the other controllers back")
+    if not state.get("dc"):
+        return Judgement(Health.DEGRADED, "nobody coordinates the cluster at the moment", "look again")
+    if state["unclean"]:
+        unclean = ", ".join(state["unclean"])
+        return Judgement(
+            Health.DEGRADED,
+            f"{unclean} must be fenced first",
+            f"make sure that {unclean} is off, then stonith_admin --confirm={state['unclean'][0]}",
+        )
+    return Judgement(Health.OK, f"joined; {state['decider']} coordinates")
