@@ -18,6 +18,8 @@ Answer = Mapping[str, Any]
 MARGIN_S = 15.0
 """On top of what the node allows an item: for the trip itself, and for a node that is busy."""
 AGENT_LOCK = "/run/quorate/agent.lock"
+LOCK_WAIT_S, LOOK_S = 30.0, 75.0
+"""Before the first item begins, the agent may wait so long for another agent, and look at everything."""
 EXIT_BUSY = 75
 """The agent's exit where another one still mends on the node (sysexits.h EX_TEMPFAIL)."""
 
@@ -44,8 +46,16 @@ async def fix(
     transport: Transport,
     items: Sequence[Mapping[str, Any]],
     told: Callable[[Answer], None],
+    *,
+    alone: bool = True,
 ) -> None:
     """Let the node mend ``items`` in order; ``told`` gets each answer as it comes, ``{"start": id}`` first.
+
+    Args:
+        transport: of the node.
+        items: id, kind, args, desired, timeout_s.
+        told: must be quick and must not raise.
+        alone: wait until no other agent mends on that node.
 
     Raises:
         UnreachableError: nothing was run.
@@ -54,10 +64,12 @@ async def fix(
     """
     times = {item["id"]: item["timeout_s"] for item in items}
     loop = asyncio.get_running_loop()
-    clock = asyncio.timeout(MARGIN_S + max(times.values(), default=0.0))
+    heard = False
+    clock = asyncio.timeout(MARGIN_S + LOCK_WAIT_S + LOOK_S)
 
     def take(line: bytes) -> None:
-        answer = _parse(line)
+        nonlocal heard
+        heard, answer = True, _parse(line)
         clock.reschedule(loop.time() + MARGIN_S + times.get(answer.get("start", ""), 0.0))
         if "start" in answer or "id" in answer:
             told(answer)
@@ -72,6 +84,9 @@ async def fix(
         raise ConnectionLostError(
             "the node fell silent in the middle of a change", where=transport.node
         ) from None
+    if not heard:
+        for line in done.stdout.splitlines():
+            take(line)
     _finished(transport.node, done)
 
 

@@ -23,6 +23,8 @@ from quorate.node import tools
 
 Item = dict[str, Any]
 Tell = Callable[[Item], None]
+LONGEST_LOOK_S = 60.0
+"""Whatever an item allows, its look is given up after this."""
 LOCK_WAIT_S = 30.0
 """How long a second agent waits for the first one that still fixes something on this node."""
 
@@ -57,29 +59,24 @@ def main(request: Item) -> None:
 
 
 def look_all(items: list[Item]) -> list[Item]:
-    """The states of all items: quick ones here, those that wait in threads, each kind's batch at once."""
+    """The states of all items: a thread for each kind, and one for each item of the kinds that wait."""
     results: dict[str, Item] = {}
     waiting: list[tuple[threading.Thread, list[Item], float]] = []
-    quick: list[Callable[[], None]] = []
     for kind, group in _by_kind(items).items():
         module = _module(kind)
         batch = getattr(module, "look_many", None)
         parts = [[item] for item in group] if getattr(module, "WAITS", False) else [group]
         for part in parts:
-            job = _job(module, batch, part, results)
-            if batch or getattr(module, "WAITS", False):
-                thread = threading.Thread(target=job, daemon=True)
-                thread.start()
-                waiting.append((thread, part, time.monotonic() + max(item["timeout_s"] for item in part)))
-            else:
-                quick.append(job)
-    for job in quick:
-        job()
-    for thread, part, deadline in waiting:
-        thread.join(max(0.0, deadline - time.monotonic()))
+            allowed = min(LONGEST_LOOK_S, max(item["timeout_s"] for item in part))
+            thread = threading.Thread(target=_job(module, batch, part, results), daemon=True)
+            thread.start()
+            waiting.append((thread, part, allowed))
+    begun = time.monotonic()
+    for thread, part, allowed in waiting:
+        thread.join(max(0.0, begun + allowed - time.monotonic()))
         if thread.is_alive():
             for item in part:
-                error = f"no answer within {item['timeout_s']:g} s"
+                error = f"no answer within {allowed:g} s"
                 results.setdefault(item["id"], {"id": item["id"], "error": error, "evidence": ""})
     return [results[item["id"]] for item in items]
 
