@@ -78,7 +78,7 @@ def services() -> Catalogue:
     """Made-up services: two with a virtual IP, a store that is always there, a cache."""
     return {
         "web": KnownService("web pages", BOTH, True, False, WebOptions),
-        "portal": KnownService("a portal", BOTH, True, False, NoOptions),
+        "portal": KnownService("a portal", BOTH, True, False, NoOptions, needs=("web", "store")),
         "store": KnownService("a store", (Mode.SELF,), False, True, NoOptions),
         "cache": KnownService("a cache", (Mode.SELF,), False, False, NoOptions),
     }

@@ -241,6 +241,13 @@ MISTAKES: list[tuple[str, Change, str, str, str]] = [
         "remove",
     ),
     (
+        "without what it needs",
+        remove("services", "web"),
+        "services.portal",
+        "portal needs web",
+        "add web under services",
+    ),
+    (
         "no VIP",
         remove("services", "web", "vip"),
         "services.web",
@@ -302,5 +309,5 @@ def test_no_address_is_proposed_twice(good_spec: Spec, services: Catalogue) -> N
 
 
 def test_a_disabled_service_needs_no_virtual_ip(good_spec: Spec, services: Catalogue) -> None:
-    good_spec["services"]["web"] = {"enabled": False}
+    good_spec["services"]["portal"] = {"enabled": False}
     assert list(judge(Cluster.model_validate(good_spec), services)) == []

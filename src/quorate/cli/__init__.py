@@ -1,1 +1,1 @@
-"""The command line: the only package that prints or exits. Every module with ``commands`` is found by `main`."""
+"""The command line: the only package that prints or exits. `main` finds every module with ``commands``."""

@@ -147,6 +147,7 @@ def catalogue() -> Catalogue:
             needs_vip=service.needs_vip,
             always=service.always,
             options=service.Options,
+            needs=service.needs,
         )
         for name, service in registry.available().items()
     }

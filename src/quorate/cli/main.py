@@ -21,7 +21,7 @@ import click
 
 import quorate
 from quorate import cli
-from quorate.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, QuorateError
+from quorate.errors import EXIT_FAIL, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE, QuorateError
 from quorate.home import state_root
 
 
@@ -69,9 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("\nquorate: interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough (``| head``). Python must not fail again when it flushes.
+        # Whoever read our output has seen enough (``| head``): click says 1 too. Python must not fail when it
+        # flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PASS
+        return EXIT_FAIL
     except Exception as error:  # noqa: BLE001 - the outermost net: nobody should meet a traceback
         click.echo(
             f"quorate: internal error: {_first_line(error)}; the details are in {_record(error)}", err=True

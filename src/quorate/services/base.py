@@ -10,6 +10,7 @@ from abc import ABC
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -142,7 +143,8 @@ class Context:
 
     cluster: Cluster
     home: Home
-    """Relative paths in the spec (``password_file``) are relative to ``home.path``."""
+    folder: Path
+    """Where cluster.yaml is: relative paths in it (``password_file``) start here."""
     secrets: Secrets
     pki: Pki
     """The cluster's certificate authority: ``ctx.pki.certificate(name, addresses, names)``."""
@@ -182,6 +184,7 @@ class Service(ABC):
         modes: the modes it can have; the first is its default.
         needs_vip: clients reach it through a virtual IP.
         always: part of every cluster, not only of those whose spec names it.
+        needs: services that have to be in the cluster too; checked when cluster.yaml is read.
         packages: Debian packages that its nodes need.
         units: systemd units of it, the one that serves first (what a kill or hang drill hits).
         Options: its options in cluster.yaml.
@@ -192,6 +195,7 @@ class Service(ABC):
     modes: ClassVar[tuple[Mode, ...]]
     needs_vip: ClassVar[bool] = False
     always: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     units: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[Options]] = Options

@@ -20,6 +20,7 @@ class KnownService:
         needs_vip: clients reach it through a virtual IP.
         always: part of every cluster, named in the file or not.
         options: the model of its ``options``.
+        needs: services without which it cannot be.
     """
 
     summary: str
@@ -27,6 +28,7 @@ class KnownService:
     needs_vip: bool
     always: bool
     options: type[BaseModel]
+    needs: tuple[str, ...] = ()
 
 
 Catalogue = Mapping[str, KnownService]

@@ -51,14 +51,32 @@ def always_there(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
             yield Finding(("services", name, "enabled"), f"every cluster needs {name}", "remove this line")
 
 
+def present(cluster: Cluster, catalogue: Catalogue) -> set[str]:
+    """The services that the cluster has: those in the file, unless switched off, and those always there."""
+    enabled = {name for name, service in cluster.services.items() if service.enabled}
+    return enabled | {name for name, service in catalogue.items() if service.always}
+
+
+def needs(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
+    """What a service stands on is in the cluster too."""
+    there = present(cluster, catalogue)
+    for name in cluster.services:
+        if name in there and name in catalogue:
+            for other in catalogue[name].needs:
+                if other not in there:
+                    yield Finding(
+                        ("services", name),
+                        f"{name} needs {other}, which this cluster does not have",
+                        f"add {other} under services",
+                        relies_on=("services", other),
+                    )
+
+
 def virtual_ips(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
     """With one virtual IP a service, all that clients reach have one. No address is proposed twice."""
     if cluster.vips.policy != "per-service":
         return
-    enabled = {name for name, service in cluster.services.items() if service.enabled}
-    enabled |= {
-        name for name, service in catalogue.items() if service.always and name not in cluster.services
-    }
+    enabled = present(cluster, catalogue)
     lacking = [
         name
         for name, service in catalogue.items()
@@ -81,4 +99,4 @@ def virtual_ips(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
             )
 
 
-RULES = (known, modes, options, always_there, virtual_ips)
+RULES = (known, modes, options, always_there, needs, virtual_ips)
