@@ -25,7 +25,9 @@ def _key_pair(path: Path, comment: str) -> str:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
-        line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        line = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
         write_private(public, line + f" {comment}\n".encode())
         write_private(path, private)
     return public.read_text().strip()

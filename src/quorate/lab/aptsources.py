@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from quorate.errors import PreconditionError
+from quorate.errors import PreconditionError, UsageError
 
 SUITE = "trixie"
 """Debian 13."""
@@ -83,7 +83,26 @@ def choose(entries: list[Entry]) -> Mirror | None:
     secure = [entry.uri for entry in debian if entry.suite.endswith(("-security", "/updates"))]
     if not main:
         return None
-    return Mirror(main[0], secure[0] if secure else main[0].removesuffix("/debian") + "/debian-security")
+    return Mirror(main[0], secure[0] if secure else _security(main[0]))
+
+
+def given(archive: str, security: str | None) -> Mirror:
+    """The mirror named on the command line.
+
+    Raises:
+        UsageError: an address is not one that apt can fetch from.
+    """
+    for address in (archive, security or archive):
+        if not re.match(r"^(https?|ftp|file|copy):/\S+$", address):
+            raise UsageError(
+                f"{address!r} is not the address of a Debian archive", next_step="say http://host/debian"
+            )
+    archive = archive.rstrip("/")
+    return Mirror(archive, security.rstrip("/") if security else _security(archive))
+
+
+def _security(archive: str) -> str:
+    return archive.removesuffix("/debian") + "/debian-security"
 
 
 def of_host(etc: Path = Path("/etc/apt")) -> Mirror:

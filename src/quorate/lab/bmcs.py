@@ -16,7 +16,7 @@ from quorate.lab.hardware import Machine
 from quorate.lab.layout import NodeFolder
 
 MODULE = "quorate.lab.bmc"
-_HELLO = bytes.fromhex("0600ff07" "000000000000000000" "09" "2018c8810038" "8e04b5")
+_HELLO = bytes.fromhex("0600ff07000000000000000000092018c88100388e04b5")
 """Get Channel Authentication Capabilities for IPMI 2.0, asked without a session (IPMI 2.0, 22.13)."""
 
 

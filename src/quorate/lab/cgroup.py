@@ -29,7 +29,9 @@ def unified() -> Path:
     """Where cgroup v2 is mounted on this host. Raises LabError where it is not."""
     found = mount_point(Path("/proc/self/mountinfo").read_text())
     if found is None:
-        raise LabError("this host has no cgroup v2 hierarchy", next_step="mount -t cgroup2 none /sys/fs/cgroup/unified")
+        raise LabError(
+            "this host has no cgroup v2 hierarchy", next_step="mount -t cgroup2 none /sys/fs/cgroup/unified"
+        )
     return found
 
 

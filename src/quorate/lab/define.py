@@ -14,7 +14,9 @@ DISK_MIB = 8192
 """The disk of a machine; the file is sparse, so only what is written takes room."""
 
 
-def machines(lab: str, cluster: Cluster, image: str, home: Path, disk_mib: int = DISK_MIB) -> dict[str, Machine]:
+def machines(
+    lab: str, cluster: Cluster, image: str, home: Path, disk_mib: int = DISK_MIB
+) -> dict[str, Machine]:
     """The machine of every node.
 
     Args:
@@ -38,7 +40,9 @@ def machines(lab: str, cluster: Cluster, image: str, home: Path, disk_mib: int =
         for name, node in cluster.nodes.items()
         if node.bmc and network_of(cluster, str(node.bmc.address)) is None
     ]
-    findings += [f"networks.{name}: at most {LINK_MAX} characters" for name in cluster.networks if len(name) > LINK_MAX]
+    findings += [
+        f"networks.{name}: at most {LINK_MAX} characters" for name in cluster.networks if len(name) > LINK_MAX
+    ]
     if findings:
         raise SpecError("the lab cannot make these machines", tuple(findings))
     return {name: _machine(lab, cluster, name, image, home, disk_mib) for name in cluster.nodes}

@@ -36,7 +36,20 @@ def make(disk: Path, size_mib: int, seed: Path) -> None:
             file.truncate(size_mib << 20)
         options = "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0"
         run(
-            ["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=64", "-E", options, "-d", str(seed), str(temporary)],
+            [
+                "mkfs.ext4",
+                "-q",
+                "-F",
+                "-m",
+                "0",
+                "-J",
+                "size=64",
+                "-E",
+                options,
+                "-d",
+                str(seed),
+                str(temporary),
+            ],
             what="the disk could not be made",
         )
         temporary.rename(disk)

@@ -84,7 +84,10 @@ def load(folder: NodeFolder) -> Machine:
         return parse(folder.machine.read_text())
     except FileNotFoundError as error:
         raise LabError(
-            f"the lab {folder.lab} has no node {folder.node}", next_step="./quorate lab list shows what there is"
+            f"the lab {folder.lab} has no node {folder.node}",
+            next_step="./quorate lab list shows what there is",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise LabError("the machine's definition cannot be read", where=str(folder.machine), evidence=repr(error)) from error
+        raise LabError(
+            "the machine's definition cannot be read", where=str(folder.machine), evidence=repr(error)
+        ) from error

@@ -61,13 +61,17 @@ def look(root: Path) -> Facts:
         where = where.parent
     if platform.system() != "Linux":
         return Facts(platform.system(), os.geteuid(), 0, 0, frozenset(), frozenset(), False, False, False)
-    memory = {line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()}
+    memory = {
+        line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()
+    }
     return Facts(
         system="Linux",
         uid=os.geteuid(),
         available_mib=memory.get("MemAvailable", 0) >> 10,
         free_mib=shutil.disk_usage(where).free >> 20,
-        filesystems=frozenset(line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()),
+        filesystems=frozenset(
+            line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()
+        ),
         namespaces=frozenset(path.name for path in Path("/proc/self/ns").iterdir()),
         loop=Path("/dev/loop-control").exists(),
         cgroup2=mount_point(Path("/proc/self/mountinfo").read_text()) is not None,
@@ -91,7 +95,9 @@ def judge(facts: Facts, *, memory_mib: int = MEMORY_MIB, disk_mib: int = DISK_MI
         raise PreconditionError("a lab needs root", next_step="run it with sudo")
     missing = {"net", "mnt", "pid", "uts", "ipc", "cgroup"} - facts.namespaces
     if missing:
-        raise PreconditionError(f"this kernel has no {', '.join(sorted(missing))} namespaces, which machines live in")
+        raise PreconditionError(
+            f"this kernel has no {', '.join(sorted(missing))} namespaces, which machines live in"
+        )
     for name in ("overlay", "ext4"):
         if name not in facts.filesystems:
             raise PreconditionError(f"this kernel has no {name} file system", next_step=f"modprobe {name}")
@@ -100,7 +106,9 @@ def judge(facts: Facts, *, memory_mib: int = MEMORY_MIB, disk_mib: int = DISK_MI
     if not facts.cgroup2:
         raise PreconditionError("this host has no cgroup v2 hierarchy")
     if facts.available_mib < memory_mib:
-        raise PreconditionError(f"{facts.available_mib} MiB of memory are available, and {memory_mib} MiB are needed")
+        raise PreconditionError(
+            f"{facts.available_mib} MiB of memory are available, and {memory_mib} MiB are needed"
+        )
     if facts.free_mib < disk_mib:
         raise PreconditionError(f"{facts.free_mib} MiB of disk are free, and {disk_mib} MiB are needed")
 
@@ -139,7 +147,13 @@ def _install(packages: list[str], listener: Listener) -> None:
         ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages],
     ):
         done = subprocess.run(
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=900
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
         )
     if done.returncode != 0 or missing_packages():
         raise PreconditionError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
 from collections import deque
@@ -81,8 +80,8 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
         *(f"--aptopt={option}" for option in _APT),
         *(f"--dpkgopt={option}" for option in _DPKG),
         "--skip=essential/unlink,cleanup/apt/cache",
-        f"--setup-hook={FILES / 'setup.sh'} \"$1\"",
-        f"--customize-hook={FILES / 'customize.sh'} \"$1\"",
+        f'--setup-hook={FILES / "setup.sh"} "$1"',
+        f'--customize-hook={FILES / "customize.sh"} "$1"',
         recipe.suite,
         str(target),
         *mirror.lines(recipe.suite),
@@ -91,7 +90,11 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
 
 def reason(lines: Iterable[str]) -> str:
     """The lines of the builder's output that tell why it failed."""
-    kept = [line for line in lines if line.startswith(("E:", "Err:", "W:", "dpkg: error")) or "error" in line.lower()]
+    kept = [
+        line
+        for line in lines
+        if line.startswith(("E:", "Err:", "W:", "dpkg: error")) or "error" in line.lower()
+    ]
     return "\n".join(kept[-8:] or list(lines)[-8:])
 
 
@@ -104,7 +107,11 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
     target = store.rootfs(recipe.key)
     if store.has(recipe):
         return target
-    listener(Event(Kind.STARTED, SUBJECT, f"building {recipe.key}: {len(recipe.include)} packages and what they need"))
+    listener(
+        Event(
+            Kind.STARTED, SUBJECT, f"building {recipe.key}: {len(recipe.include)} packages and what they need"
+        )
+    )
     with store.locked():
         store.clean()
         if store.has(recipe):
@@ -115,7 +122,8 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
         (store.cache / "partial").mkdir(parents=True, exist_ok=True)
         try:
             building.mkdir(mode=0o755)
-            _build(command(recipe, mirror, building / "rootfs"), store.cache, mirror, listener)
+            _build(command(recipe, mirror, building / "rootfs"), store, mirror, listener)
+            store.builder.remove()
             building.rename(store.folder / recipe.key)
         except BaseException:
             store.clean()
@@ -124,18 +132,20 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
     return target
 
 
-def _build(argv: list[str], cache: Path, mirror: Mirror, listener: Listener) -> None:
+def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listener) -> None:
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
-        "QUORATE_APT_CACHE": str(cache),
+        "QUORATE_APT_CACHE": str(store.cache),
         **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
     }
     progress, tail = Progress(), deque[str](maxlen=400)
     deadline = time.monotonic() + DEADLINE_S
+    store.builder.create()
+    enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(store.builder.path)]
     process = subprocess.Popen(
-        argv, env=environment, text=True, errors="replace", stdin=subprocess.DEVNULL,
+        [*enter, *argv], env=environment, text=True, errors="replace", stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -145,7 +155,9 @@ def _build(argv: list[str], cache: Path, mirror: Mirror, listener: Listener) -> 
             if text := progress.line(line):
                 listener(Event(Kind.PROGRESS, SUBJECT, text, progress.fraction))
             if time.monotonic() > deadline:
-                raise LabError(f"the image was not built within {DEADLINE_S / 60:.0f} minutes", evidence=reason(tail))
+                raise LabError(
+                    f"the image was not built within {DEADLINE_S / 60:.0f} minutes", evidence=reason(tail)
+                )
         if process.wait() != 0:
             raise LabError(
                 "the image could not be built",
@@ -154,10 +166,6 @@ def _build(argv: list[str], cache: Path, mirror: Mirror, listener: Listener) -> 
                 next_step="see whether the mirror answers and has the packages, or name another one with --mirror",
             )
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        store.builder.kill()
+        process.wait()
+        process.stdout.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from quorate.lab.cgroup import Group, unified
 from quorate.lab.recipe import Recipe
 
 
@@ -56,7 +58,14 @@ class ImageStore:
         finally:
             os.close(handle)
 
+    @property
+    def builder(self) -> Group:
+        """The control group that the one build at a time runs in, so that all of it can be ended."""
+        return Group(unified() / f"quorate-image-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}")
+
     def clean(self) -> None:
-        """Remove what interrupted builds left. Call it with the lock held."""
+        """End and remove what interrupted builds left. Call it with the lock held."""
+        self.builder.kill()
+        self.builder.remove()
         for path in self.leftovers():
             shutil.rmtree(path, ignore_errors=True)

@@ -45,7 +45,9 @@ def wait_free(disk: Path, deadline_s: float = 10.0) -> None:
                 f"the disk is still in use {deadline_s:g} s after the machine ended",
                 where=str(disk),
                 evidence=f"attached to {', '.join(devices)}",
-                next_step="see which process still has it mounted: grep -l " + devices[0] + " /proc/*/mountinfo",
+                next_step="see which process still has it mounted: grep -l "
+                + devices[0]
+                + " /proc/*/mountinfo",
             )
         if waited > 1.0:
             for device in devices:

@@ -35,9 +35,20 @@ class Found:
     @property
     def empty(self) -> bool:
         """Whether nothing at all is left of it."""
-        return not (
-            self.nodes or self.interfaces or self.bmcs or self.loops or self.mounts or self.tables or self.folder
-        )
+        return not self.remains()
+
+    def remains(self) -> str:
+        """What there is of it, in words; empty where nothing is left."""
+        parts = {
+            "machines": self.nodes,
+            "interfaces": self.interfaces,
+            "BMC processes": self.bmcs,
+            "loop devices": self.loops,
+            "mounts": self.mounts,
+            "nftables tables": self.tables,
+        }
+        said = [f"{what} {', '.join(map(str, items))}" for what, items in parts.items() if items]
+        return "; ".join([*said, *(["its folder"] if self.folder else [])])
 
 
 def lab_of(path: str, labs: Path) -> str | None:
@@ -57,7 +68,9 @@ def mounts_below(mountinfo: str, labs: Path) -> list[str]:
 
 def parse_tables(text: str) -> list[tuple[str, str]]:
     """Lab and table of every nftables table that is a lab's, from ``nft --json list tables``."""
-    tables = [item["table"]["name"] for item in json.loads(text or "{}").get("nftables", []) if "table" in item]
+    tables = [
+        item["table"]["name"] for item in json.loads(text or "{}").get("nftables", []) if "table" in item
+    ]
     return [(name.removeprefix("quorate-"), name) for name in tables if name.startswith("quorate-")]
 
 
@@ -76,16 +89,16 @@ def find(root: Path) -> dict[str, Found]:
                 at(path.name).nodes[folder.node] = False
     for (lab, node), group in cgroup.find().items():
         at(lab).nodes[node] = group.alive()
-    for name, owner in network.owned().items():
-        at(owner["lab"]).interfaces.append(name)
+    for name, words in network.owned().items():
+        at(words["lab"]).interfaces.append(name)
     for pid, served in bmcs.find().items():
-        if lab := lab_of(str(served), labs):
-            at(lab).bmcs[pid] = served.name
+        if owner := lab_of(str(served), labs):
+            at(owner).bmcs[pid] = served.name
     for device, backing in loops.backing().items():
-        if lab := lab_of(backing, labs):
-            at(lab).loops.append(device)
+        if owner := lab_of(backing, labs):
+            at(owner).loops.append(device)
     for point in mounts_below(Path("/proc/self/mountinfo").read_text(), labs):
-        at(lab_of(point, labs) or "").mounts.append(point)
+        at(lab_of(point, labs) or "?").mounts.append(point)
     if shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
         for lab, table in parse_tables(run(["nft", "--json", "list", "tables"], timeout_s=10)):
             at(lab).tables.append(table)
@@ -121,15 +134,20 @@ def down(root: Path, lab: Found, listener: Listener, *, forget: bool = True) -> 
         run(["umount", point], timeout_s=20)
     for node in lab.nodes:
         loops.wait_free(LabFolder(root, lab.name).node(node).disk)
-    network.remove(name for name, owner in network.owned().items() if owner["lab"] == lab.name)
-    for table in lab.tables:
-        run(["nft", "delete", "table", "bridge", table], timeout_s=10)
+    clear_networks(lab)
     folder = LabFolder(root, lab.name).path
     if folder.exists():
         shutil.rmtree(folder)
     if forget and (home := Home.of(lab.name, root).path).exists():
         shutil.rmtree(home)
     listener(Event(Kind.DONE, f"lab {lab.name}", "nothing of it is left"))
+
+
+def clear_networks(lab: Found) -> None:
+    """Remove every interface and rule of the lab. Raises LabError."""
+    network.remove(name for name, owner in network.owned().items() if owner["lab"] == lab.name)
+    for table in lab.tables:
+        run(["nft", "delete", "table", "bridge", table], timeout_s=10)
 
 
 def _folders(root: Path, lab: Found) -> Iterable[NodeFolder]:

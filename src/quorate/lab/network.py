@@ -5,7 +5,6 @@ Bridges reach nothing outside: no address translation, no route. Every interface
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -24,19 +23,25 @@ def batch(commands: Iterable[str], *, what: str = "", check: bool = True) -> Non
     text = "\n".join(commands)
     if text:
         argv = ["ip", "-batch", "-"] if check else ["ip", "-force", "-batch", "-"]
-        run(argv, stdin=text + "\n", timeout_s=20, what=what or "the network could not be changed", check=check)
+        run(
+            argv,
+            stdin=text + "\n",
+            timeout_s=20,
+            what=what or "the network could not be changed",
+            check=check,
+        )
 
 
 def owned() -> dict[str, dict[str, str]]:
     """Every interface of every lab on this host: its name, and what its alias says (lab, node, network)."""
     found = {}
-    for name in os.listdir(NET):
+    for path in NET.iterdir():
         try:
-            parsed = parse_alias((NET / name / "ifalias").read_text())
+            parsed = parse_alias((path / "ifalias").read_text())
         except OSError:
             continue  # it went while we looked
         if parsed:
-            found[name] = parsed
+            found[path.name] = parsed
     return found
 
 
@@ -61,7 +66,8 @@ def ensure_bridge(lab: str, network: str, cidr: IPv4Network, extra: Sequence[str
     mine = owned().get(name)
     if mine is None and exists(name):
         raise LabError(
-            f"an interface {name} exists and does not belong to the lab", next_step="choose another name with --name"
+            f"an interface {name} exists and does not belong to the lab",
+            next_step="choose another name with --name",
         )
     commands = []
     if mine is None:
@@ -86,7 +92,8 @@ def plug(lab: str, node: str, nics: Sequence[Nic], pid: int) -> None:
     for nic in nics:
         if not exists(nic.bridge):
             raise LabError(
-                f"the network {nic.network} of the lab {lab} is not there", next_step=f"./quorate lab up --name {lab}"
+                f"the network {nic.network} of the lab {lab} is not there",
+                next_step=f"./quorate lab up --name {lab}",
             )
     commands = []
     for nic in nics:
@@ -108,16 +115,20 @@ def remove(links: Iterable[str]) -> None:
     batch([f"link del dev {link}" for link in links if exists(link)], check=False)
 
 
-def used_by_host() -> list[IPv4Interface]:
-    """Every IPv4 address of this host, with its prefix length."""
-    lines = run(["ip", "-o", "-4", "addr", "show"], timeout_s=10).splitlines()
-    return [IPv4Interface(words[3]) for line in lines if len(words := line.split()) > 3 and "/" in words[3]]
+def used_by_host() -> list[tuple[str, IPv4Interface]]:
+    """Every IPv4 address of this host with its prefix length, and the interface that has it."""
+    lines = [line.split() for line in run(["ip", "-o", "-4", "addr", "show"], timeout_s=10).splitlines()]
+    return [(words[1], IPv4Interface(words[3])) for words in lines if len(words) > 3 and "/" in words[3]]
 
 
-def routed_by_host() -> list[IPv4Network]:
-    """Every IPv4 network that this host has a route to, except the default route."""
-    lines = run(["ip", "-o", "-4", "route", "show"], timeout_s=10).splitlines()
-    return [IPv4Network(line.split()[0], strict=False) for line in lines if line[:1].isdigit()]
+def routed_by_host() -> list[tuple[str, IPv4Network]]:
+    """Every IPv4 network that this host has a route to except the default route, and through which interface."""
+    lines = [line.split() for line in run(["ip", "-o", "-4", "route", "show"], timeout_s=10).splitlines()]
+    return [
+        (words[words.index("dev") + 1], IPv4Network(words[0], strict=False))
+        for words in lines
+        if words[0][:1].isdigit() and "dev" in words
+    ]
 
 
 def bridge_filter_off() -> bool:

@@ -19,6 +19,7 @@ from quorate.errors import LabError
 from quorate.lab import ext4, hardware, loops, network
 from quorate.lab.cgroup import Group
 from quorate.lab.layout import NodeFolder, machine_name
+from quorate.lab.run import run
 
 BOOT = Path(__file__).parent / "boot.sh"
 _DEVICES = ("/dev/net/tun", "/dev/fuse")
@@ -26,10 +27,12 @@ _DEVICES = ("/dev/net/tun", "/dev/fuse")
 
 
 @contextmanager
-def _locked(folder: NodeFolder) -> Iterator[None]:
+def locked(folder: NodeFolder) -> Iterator[None]:
+    """Nobody else changes the machine's power inside this block. Raises LabError where there is no such node."""
     if not folder.path.is_dir():
         raise LabError(
-            f"the lab {folder.lab} has no node {folder.node}", next_step="./quorate lab list shows what there is"
+            f"the lab {folder.lab} has no node {folder.node}",
+            next_step="./quorate lab list shows what there is",
         )
     handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -44,19 +47,24 @@ def is_on(folder: NodeFolder) -> bool:
     return Group.of(folder.lab, folder.node).alive()
 
 
-def filesystem(folder: NodeFolder) -> Path | None:
-    """The machine's disk as this process can reach it: through the mount namespace of its supervisor. None when off."""
+def supervisor(folder: NodeFolder) -> int | None:
+    """The process that holds the machine's disk mounted in its mount namespace. None when the machine is off."""
     for pid in sorted(Group.of(folder.lab, folder.node).pids()):
-        there = Path(f"/proc/{pid}/root{folder.fs}")
         with suppress(OSError):
-            if (there / "upper").is_dir():
-                return there
+            if Path(f"/proc/{pid}/root{folder.fs}/upper").is_dir():
+                return pid
     return None
+
+
+def filesystem(folder: NodeFolder) -> Path | None:
+    """The machine's disk as this process can reach it: through its supervisor. None when the machine is off."""
+    pid = supervisor(folder)
+    return Path(f"/proc/{pid}/root{folder.fs}") if pid else None
 
 
 def off(folder: NodeFolder) -> None:
     """Cut the power. Raises LabError when a process or the disk outlives it."""
-    with _locked(folder):
+    with locked(folder):
         _off(folder)
 
 
@@ -66,30 +74,46 @@ def on(folder: NodeFolder) -> None:
     Raises:
         LabError: its disk, image or a network is missing or cannot be used.
     """
-    with _locked(folder):
+    with locked(folder):
         if not is_on(folder):
             _on(folder)
 
 
 def reset(folder: NodeFolder) -> None:
     """Cut the power and give it again."""
-    with _locked(folder):
+    with locked(folder):
         _off(folder)
         _on(folder)
 
 
 def _off(folder: NodeFolder) -> None:
     group = Group.of(folder.lab, folder.node)
-    links = [name for name, of in network.owned().items() if (of.get("lab"), of.get("node")) == (folder.lab, folder.node)]
+    links = [
+        name
+        for name, of in network.owned().items()
+        if (of.get("lab"), of.get("node")) == (folder.lab, folder.node)
+    ]
     network.unplug(links)
     if group.alive():
-        if (disk := filesystem(folder)) is not None:
-            with suppress(OSError):  # already shut down: there is nothing left to lose
-                ext4.lose_power(disk)
+        _lose_unsynced(folder)
         group.kill()
     loops.wait_free(folder.disk)
     network.remove(links)
     group.remove()
+
+
+def _lose_unsynced(folder: NodeFolder) -> None:
+    with suppress(OSError):  # already shut down: there is nothing left to lose
+        if (disk := filesystem(folder)) is not None:
+            ext4.lose_power(disk)
+            return
+        # Its supervisor is gone but others live: the same file system can be mounted a second time, and ended there.
+        for device in loops.of(folder.disk):
+            run(["mount", "-t", "ext4", f"/dev/{device}", str(folder.fs)], timeout_s=10)
+            try:
+                ext4.lose_power(folder.fs)
+            finally:
+                run(["umount", str(folder.fs)], timeout_s=10)
 
 
 def _on(folder: NodeFolder) -> None:
@@ -97,7 +121,9 @@ def _on(folder: NodeFolder) -> None:
     image = folder.root / "images" / machine.image / "rootfs"
     for path, what in ((image, "image"), (folder.disk, "disk")):
         if not path.exists():
-            raise LabError(f"the {what} of {folder.node} is not there", where=str(path), next_step="./quorate lab up")
+            raise LabError(
+                f"the {what} of {folder.node} is not there", where=str(path), next_step="./quorate lab up"
+            )
     loops.wait_free(folder.disk)
     network.remove(nic.link for nic in machine.nics)
     group = Group.of(folder.lab, folder.node)
@@ -134,6 +160,9 @@ def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Gro
                 evidence="\n".join(lines[-6:]) or process.stderr.read(),
             )
         network.plug(folder.lab, folder.node, machine.nics, int(pid))
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        except BrokenPipeError as error:
+            raise LabError(f"{folder.node} ended before it booted", where=str(folder.console)) from error
     process.wait(timeout=10)

@@ -31,25 +31,23 @@ def in_parallel(work: Callable[[NodeFolder], None], folders: Iterable[NodeFolder
         future.result()
 
 
-def ensure(lab: LabFolder, cluster: Cluster, home: Home, image: str, listener: Listener) -> None:
-    """Make every machine of ``cluster`` that is missing, and start every one that is off.
+def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listener: Listener) -> None:
+    """Make what every machine of ``cluster`` needs before it can start: keys, definition, disk, networks.
 
     Args:
         image: the key of the image for new machines; those that exist keep theirs.
 
     Raises:
-        LabError: something could not be made or started; running again carries on.
-        UsageError: the lab exists with machines that the spec describes differently.
+        LabError: something could not be made; running again carries on.
+        UsageError: a machine exists that the spec describes differently.
     """
     lab.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     authorized = access.operator_key(home, cluster)
     access.bmc_passwords(home, cluster)
     wanted = define.machines(lab.name, cluster, image, home.path)
-    for name, machine in wanted.items():
-        make(lab.node(name), machine, authorized)
+    in_parallel(lambda folder: make(folder, wanted[folder.node], authorized), map(lab.node, wanted))
     access.known_hosts(home, cluster, {name: access.host_key(lab.node(name)) for name in wanted})
     networks(lab, cluster, listener)
-    start([lab.node(name) for name in wanted], listener)
 
 
 def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
@@ -93,48 +91,50 @@ def start(folders: list[NodeFolder], listener: Listener) -> None:
     Raises:
         LabError: one did not, with the end of its console.
     """
+    definitions = {folder: hardware.load(folder) for folder in folders}
+    started = time.monotonic()
+    booting = [folder for folder in folders if not power.is_on(folder)]
+    for folder in booting:
+        listener(Event(Kind.STARTED, f"machine {folder.node}", "booting"))
 
-    def one(folder: NodeFolder) -> None:
-        machine = hardware.load(folder)
-        subject = f"machine {folder.node}"
-        already = power.is_on(folder)
-        started = time.monotonic()
-        if not already:
-            listener(Event(Kind.STARTED, subject, "booting"))
-        try:
-            power.on(folder)
-            bmcs.start(folder, machine)
-            wait_ssh(folder, machine)
-        except LabError as error:
-            listener(Event(Kind.FAILED, subject, error.what))
-            raise
-        if not already:
-            listener(Event(Kind.DONE, subject, f"answers over SSH after {time.monotonic() - started:.1f} s"))
+    def switch_on(folder: NodeFolder) -> None:
+        power.on(folder)
+        bmcs.start(folder, definitions[folder])
 
-    in_parallel(one, folders)
+    in_parallel(switch_on, folders)
+    waiting = dict(definitions)
+    deadline = started + BOOT_DEADLINE_S
+    while waiting:
+        for folder, machine in list(waiting.items()):
+            if answers_ssh(machine):
+                del waiting[folder]
+                if folder in booting:
+                    text = f"answers over SSH after {time.monotonic() - started:.1f} s"
+                    listener(Event(Kind.DONE, f"machine {folder.node}", text))
+            elif not power.is_on(folder):
+                raise _silent(folder, "went off while booting", listener)
+            elif time.monotonic() > deadline:
+                raise _silent(folder, f"does not answer over SSH within {BOOT_DEADLINE_S:g} s", listener)
+        if waiting:
+            time.sleep(0.05)
 
 
-def wait_ssh(folder: NodeFolder, machine: Machine, deadline_s: float = BOOT_DEADLINE_S) -> None:
-    """Return once the machine's SSH server says its name (RFC 4253, 4.2).
-
-    Raises:
-        LabError: the machine went off, or did not answer within ``deadline_s`` seconds.
-    """
+def answers_ssh(machine: Machine, timeout_s: float = 1.0) -> bool:
+    """Whether the machine's SSH server says its name (RFC 4253, 4.2)."""
     address = machine.nics[0].address.partition("/")[0]
-    deadline = time.monotonic() + deadline_s
-    while True:
-        try:
-            with socket.create_connection((address, 22), timeout=1.0) as client:
-                if client.recv(4) == b"SSH-":
-                    return
-        except OSError:
-            pass  # not up yet; the deadline speaks
-        on = power.is_on(folder)
-        if not on or time.monotonic() > deadline:
-            lines = folder.console.read_text(errors="replace").splitlines() if folder.console.exists() else []
-            raise LabError(
-                f"{folder.node} does not answer over SSH within {deadline_s:g} s" if on else f"{folder.node} went off while booting",
-                where=str(folder.console),
-                evidence="\n".join(lines[-8:]),
-            )  # fmt: skip
-        time.sleep(0.05)
+    try:
+        with socket.create_connection((address, 22), timeout=timeout_s) as client:
+            return client.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _silent(folder: NodeFolder, what: str, listener: Listener) -> LabError:
+    listener(Event(Kind.FAILED, f"machine {folder.node}", what))
+    lines = folder.console.read_text(errors="replace").splitlines() if folder.console.exists() else []
+    return LabError(
+        f"{folder.node} {what}",
+        where=str(folder.console),
+        evidence="\n".join(lines[-8:]),
+        next_step=f"./quorate lab logs {folder.node} --name {folder.lab}",
+    )

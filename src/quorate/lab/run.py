@@ -9,7 +9,12 @@ from quorate.errors import LabError
 
 
 def run(
-    argv: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60.0, what: str = "", check: bool = True
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout_s: float = 60.0,
+    what: str = "",
+    check: bool = True,
 ) -> str:
     """Run ``argv`` and hand back its standard output.
 
@@ -26,10 +31,18 @@ def run(
     what = what or f"{argv[0]} failed"
     try:
         done = subprocess.run(
-            list(argv), input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False
+            list(argv),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
         )
     except FileNotFoundError as error:
-        raise LabError(f"{argv[0]} is not installed on this host", next_step="./quorate lab up installs it") from error
+        raise LabError(
+            f"{argv[0]} is not installed on this host", next_step="./quorate lab up installs it"
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise LabError(what, evidence=f"{' '.join(argv)}: no end after {timeout_s:g} s") from error
     if check and done.returncode != 0:

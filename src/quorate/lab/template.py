@@ -29,7 +29,8 @@ def free_slot(taken: Iterable[IPv4Network]) -> int:
         if not any(mine.overlaps(theirs) for mine in networks(slot) for theirs in used):
             return slot
     raise PreconditionError(
-        "every network of 10.77.0.0/16 is in use on this host", next_step="hand in a cluster.yaml with other networks"
+        "every network of 10.77.0.0/16 is in use on this host",
+        next_step="hand in a cluster.yaml with other networks",
     )
 
 

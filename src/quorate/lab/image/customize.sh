@@ -11,9 +11,9 @@ chown -R 0:0 "$root/etc/systemd" "$root/etc/ssh/sshd_config.d"
 # What packages enabled is taken back; 00-quorate.preset says what may start.
 chroot "$root" systemctl preset-all >/dev/null 2>&1
 rm -f "$root"/etc/rc?.d/S*
-for unit in console-getty.service systemd-logind.service sshd-keygen.service systemd-firstboot.service \
-    systemd-pstore.service systemd-udev-settle.service e2scrub_reap.service \
-    systemd-homed.service getty-static.service; do
+for unit in console-getty.service getty-static.service systemd-logind.service sshd-keygen.service \
+    systemd-modules-load.service systemd-firstboot.service systemd-pstore.service systemd-udev-settle.service \
+    systemd-homed.service e2scrub_reap.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 rm -rf "$root/etc/systemd/system/getty.target.wants" "$root/etc/systemd/system/timers.target.wants"

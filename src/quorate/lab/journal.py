@@ -1,0 +1,55 @@
+"""Read a machine's journal from its disk, without asking the machine: it may be off, hung, or cut from the network."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from quorate.errors import LabError
+from quorate.lab import hardware, power
+from quorate.lab.layout import NodeFolder
+
+READ = Path(__file__).parent / "journal.sh"
+
+
+def show(folder: NodeFolder, options: Sequence[str]) -> int:
+    """Run the image's own journalctl(1) over the machine's journal, on this process's output.
+
+    Args:
+        options: for journalctl.
+
+    Returns:
+        journalctl's exit code.
+
+    Raises:
+        LabError: the image is not there any more.
+    """
+    machine = hardware.load(folder)
+    image = folder.root / "images" / machine.image / "rootfs"
+    if not image.is_dir():
+        raise LabError(f"the image of {folder.node} is not there", where=str(image))
+    if supervisor := power.supervisor(folder):
+        argv = [
+            "nsenter",
+            f"--target={supervisor}",
+            "--mount",
+            "--",
+            "chroot",
+            str(folder.merged),
+            "journalctl",
+        ]
+        argv += ["--directory=/var/log/journal", *options]
+    else:
+        argv = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--",
+            str(READ),
+            str(folder.path),
+            str(image),
+        ]
+        argv += [*options]
+    return subprocess.run(argv, check=False).returncode
