@@ -49,9 +49,9 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
     """
     found = look(args)
     if not found["answers"]:
+        node = args["node"]
         raise tools.Failed(
-            f"the BMC of {args['node']} at {args['bmc']} cannot be used: {found['reason']}; without it "
-            f"nothing that was on {args['node']} could be started elsewhere. Check the address, user, cipher and "
-            f"password_file under nodes.{args['node']}.bmc, then apply again",
+            f"the BMC of {node} at {args['bmc']} cannot be used: {found['reason']}; without it nothing of {node} "
+            "could be started elsewhere. Check its address, user, cipher and password_file, then apply again",
             found["evidence"],
         )

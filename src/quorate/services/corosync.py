@@ -1,8 +1,8 @@
 """Membership: Corosync over two encrypted knet links, and votequorum.
 
 Every packet goes over both links at once (``link_mode: active``), so that losing a network costs nothing, and
-the verdict of knet's pings may be slow: on a busy node a quick one took links down that were well, and the token
-with them. How fast a dead node is noticed is then the token timeout alone.
+the verdict of knet's pings may be slow: on a busy node a quick one took links down that were well, and with
+them the token. How fast a dead node is noticed is then the token timeout alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CorosyncOptions(Options):
     token_ms: Annotated[int, Field(ge=300, le=60_000)] = 400
     """A member that is silent for so long has failed; agreeing on that takes 1.2 times as long again."""
     link_mode: Literal["active", "passive"] = "active"
-    """Both links at once, or the second when the first is down (then pings must time out before the token)."""
+    """Both links at once, or the second when the first is down: then pings time out before the token."""
     ping_interval_ms: Annotated[int, Field(ge=50, le=10_000)] = 200
     ping_timeout_ms: Annotated[int, Field(ge=200, le=60_000)] = 2000
     """A link that answered no ping this long is down. knet looks about every 200 ms."""

@@ -73,7 +73,7 @@ class Fencing(Service):
         """The passwords and, in a stage of its own, a test of every BMC from every other node."""
         wrapper = render("fencing/ipmitool.j2", folder=PASSWORDS)
         bmcs = {node: bmc for node in ctx.controllers if (bmc := ctx.cluster.nodes[node].bmc) is not None}
-        passwords = {node: password(ctx.home.path, node, bmc) for node, bmc in bmcs.items()}
+        passwords = {node: password(ctx.folder, node, bmc) for node, bmc in bmcs.items()}
         for node in ctx.controllers:
             yield Placed(Stage.CONFIG, node, directory(str(Path(WRAPPER).parent)))
             yield Placed(Stage.CONFIG, node, file(WRAPPER, wrapper, mode=0o755, validate=("sh", "-n", "{}")))
@@ -131,7 +131,7 @@ def password(folder: Path, node: str, bmc: Bmc) -> str:
 
 
 def parameters(bmc: Bmc, options: FencingOptions) -> dict[str, str]:
-    """What the fence agent is told, for the cluster's device and for the test of it alike. No secret in it."""
+    """What the fence agent is told, for the cluster's device and for the test of it. No secret in it."""
     return {
         "ip": str(bmc.address),
         "ipport": str(bmc.port),

@@ -25,7 +25,7 @@ AGENTS = "/usr/lib/ocf/resource.d/quorate"
 FIRST = "/var/lib/pacemaker/cib/cib.xml"
 JOIN_WAIT_S = 60.0
 DEFAULTS = {"resource-stickiness": "100", "migration-threshold": "3", "failure-timeout": "60s"}
-"""For every resource: it stays where it is; a third failure on a node moves it; a minute without one forgives."""
+"""For every resource: it stays where it is; a third failure on a node moves it; a minute forgives."""
 
 
 class PacemakerOptions(Options):

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -107,8 +108,13 @@ class Platform:
         raise KeyError(service)
 
 
-def platform(cluster: Cluster, home: Home) -> Platform:
+def platform(cluster: Cluster, home: Home, folder: Path | None = None) -> Platform:
     """The platform that ``cluster`` describes, with its secrets and certificates in ``home``.
+
+    Args:
+        cluster: the spec.
+        home: the cluster's own folder.
+        folder: where cluster.yaml is, which relative paths in it start from; ``home`` itself where left out.
 
     Raises:
         SpecError: a service is unknown, has an option or a mode that it cannot have, or lacks its virtual IP.
@@ -143,7 +149,9 @@ def platform(cluster: Cluster, home: Home) -> Platform:
     if findings:
         raise SpecError("the services cannot be put together", tuple(findings), where=str(home.spec))
     offers = {name: service.offers(cluster, options[name]) for name, service in services.items()}
-    ctx = _context(cluster, home, offers, vips, options, modes, _packages(services.values()))
+    ctx = _context(
+        cluster, home, folder or home.path, offers, vips, options, modes, _packages(services.values())
+    )
     parts = [offer.fragment for offer in offers.values()]
     parts += [service.fragment(ctx) for service in services.values()]
     return Platform(replace(ctx, fragments=tuple(part for part in parts if part != Fragment())), services)
@@ -152,6 +160,7 @@ def platform(cluster: Cluster, home: Home) -> Platform:
 def _context(
     cluster: Cluster,
     home: Home,
+    folder: Path,
     offers: Mapping[str, Offers],
     vips: Mapping[str, str],
     options: Mapping[str, Options],
@@ -161,6 +170,7 @@ def _context(
     return Context(
         cluster=cluster,
         home=home,
+        folder=folder,
         secrets=Secrets(home.secrets),
         pki=Pki(home),
         frontends=tuple(frontend for offer in offers.values() for frontend in offer.frontends),
