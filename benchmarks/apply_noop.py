@@ -1,6 +1,6 @@
 """How long a second apply takes, which has nothing to do, and that it does nothing.
 
-    sudo benchmarks/apply_noop.py [--name lab] [--runs 5]
+sudo benchmarks/apply_noop.py [--name lab] [--runs 5]
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def main() -> None:
         rows.append([str(number), f"{run.seconds:.2f}", str(document.get("looked_at", "")), str(changed)])
     rows.append(["median", f"{statistics.median(seconds):.2f}", f"target ≤ {TARGET_S:g} s", "target 0"])
     control = quorate("schema").seconds
-    report("A second apply, three nodes", rows, [f"Control: `quorate schema` (no node asked): {control:.2f} s."])
+    report(
+        "A second apply, three nodes", rows, [f"Control: `quorate schema` (no node asked): {control:.2f} s."]
+    )
     if max(seconds) > TARGET_S or changed_in_all:
         raise SystemExit(1)
 

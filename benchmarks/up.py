@@ -2,8 +2,8 @@
 
     sudo benchmarks/up.py [--only cold|warm|restore]
 
-Its lab and its state root are its own, and gone afterwards; a lab that runs already is left alone, but then its
-load is part of the measurement: take it down first.
+Its lab and its state root are its own, and gone afterwards. A lab that runs already is left alone, but then
+its load is part of the measurement: take it down first.
 """
 
 from __future__ import annotations

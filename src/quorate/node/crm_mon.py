@@ -15,7 +15,7 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Failed: Pacemaker does not run here, or did not answer in time.
     """
-    done = tools.run(args["argv"], timeout_s=float(args.get("timeout_s", 4.0)))
+    done = tools.run(args["argv"], timeout_s=float(args.get("timeout_s", 3.5)))
     if done.exit != 0 or not done.out.strip():
         raise tools.Failed("Pacemaker does not answer here", done.words)
     return {"xml": done.out}

@@ -107,6 +107,7 @@ def ssh_command(ctx: Context, home: Home, node: str) -> tuple[str, ...]:
     ssh = ctx.cluster.ssh
     return (
         *("ssh", "-i", str(home.path / ssh.key), "-o", f"UserKnownHostsFile={home.path / ssh.known_hosts}"),
+        *("-o", "StrictHostKeyChecking=yes"),
         *(("-p", str(ssh.port)) if ssh.port != 22 else ()),
         f"{ssh.user}@{ctx.cluster.address(node)}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -93,16 +94,22 @@ async def _with_power(platform: Platform, connect: Connect, looks: Sequence[Node
 async def _visit(connect: Connect, node: str, probes: Sequence[HealthProbe], node_s: float) -> NodeLook:
     questions = [
         Question(node, "host", {"paths": list(DISKS)}, PROBE_S),
-        Question(node, "crm_mon", {"argv": list(COMMAND), "timeout_s": PROBE_S - 0.5}, PROBE_S),
+        Question(node, "crm_mon", {"argv": list(COMMAND)}, PROBE_S),
         *(Question(node, probe.kind, probe.args, PROBE_S) for probe in probes),
     ]
+    once = {_key(question): question for question in questions}
     before = time.time()
     try:
         async with asyncio.timeout(node_s):
-            answers = await look(connect, questions)
+            found = dict(zip(once, await look(connect, once.values()), strict=True))
     except TimeoutError:
         return NodeLook(node, False, why=f"it took the connection, but did not answer within {node_s:g} s")
-    return read(node, answers, probes, before, time.time())
+    return read(node, [found[_key(question)] for question in questions], probes, before, time.time())
+
+
+def _key(question: Question) -> tuple[str, str]:
+    """Two services that ask the same get one answer."""
+    return question.kind, json.dumps(question.args, sort_keys=True, default=str)
 
 
 def read(

@@ -22,12 +22,13 @@ def brokers(state: Mapping[str, Any]) -> list[str]:
 
 
 def writers(seen: Observation) -> dict[str, str]:
-    """Node to the database server that its HAProxy sends new sessions to."""
+    """Node to the database server on which its HAProxy has sessions; without any nobody can know."""
     found = {}
     for node, state in seen.states(HAPROXY).items():
-        server = state.get("writers", {}).get(GALERA)
-        if server:
-            found[node] = str(server)
+        sessions: Mapping[str, int] = state.get("sessions", {}).get(GALERA, {})
+        server = max(sessions, key=lambda name: sessions[name], default="")
+        if server and sessions[server]:
+            found[node] = server
     return found
 
 

@@ -57,8 +57,10 @@ def fencing_devices(seen: Observation) -> Iterator[Problem]:
         if device.role in STARTING:
             continue
         if device.failed or not device.nodes:
+            reasons = [failure.reason for failure in view.failures if failure.resource == device.id]
+            because = f": {reasons[0]}" if reasons and reasons[0] else ""
             yield Problem(
-                "this fencing device does not work, so its node could not be fenced",
+                f"this fencing device does not work, so its node could not be fenced{because}",
                 device.id,
                 f"test the BMC from a node (ipmitool … chassis power status), then on a node: "
                 f"crm_resource --cleanup --resource {device.id}",
@@ -91,7 +93,10 @@ def failed_operations(seen: Observation) -> Iterator[Problem]:
     view = seen.view
     if view is None:
         return
+    devices = {one.id for one in view.resources if one.agent.startswith(FENCING)}
     for failure in view.failures:
+        if failure.resource in devices:
+            continue
         reason = f": {failure.reason}" if failure.reason else ""
         yield Problem(
             f"{failure.task} of {failure.resource} failed{reason}",

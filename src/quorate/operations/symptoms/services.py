@@ -9,12 +9,14 @@ from quorate.operations.observation import Observation
 from quorate.operations.problems import Problem, Severity
 from quorate.services.base import Health, Judgement
 
+COVERED = frozenset({"pacemaker", "fencing"})
+"""What other rules say in more detail, once for the whole cluster."""
 DEFAULT_STEP = "on it: journalctl -b, and systemctl --failed"
 
 
 def judged(seen: Observation) -> Iterator[Problem]:
     """Every judgement that is not ok. A service that is ok nowhere is critical, whatever each node says."""
-    for service in seen.modes:
+    for service in (name for name in seen.modes if name not in COVERED):
         findings = list(seen.findings(service))
         worst_everywhere = bool(findings) and not any(
             finding.judgement.health in (Health.OK, Health.DEGRADED) for finding in findings
@@ -30,9 +32,9 @@ def judged(seen: Observation) -> Iterator[Problem]:
 
 def _explained(seen: Observation, judgement: Judgement) -> bool:
     """Whether it is only less redundant for want of a node that is known to be gone: one problem, not ten."""
-    gone = [name for name in seen.looks if not seen.online(name)]
-    named = [name for name in gone if re.search(rf"\b{re.escape(name)}\b", judgement.text)]
-    return judgement.health is Health.DEGRADED and bool(named)
+    named = [name for name in seen.looks if re.search(rf"\b{re.escape(name)}\b", judgement.text)]
+    gone = bool(named) and not any(seen.online(name) for name in named)
+    return judgement.health is Health.DEGRADED and gone
 
 
 RULES = (judged,)
