@@ -1,0 +1,363 @@
+"""The database: MariaDB with Galera on every controller, one writer at a time behind HAProxy.
+
+Pacemaker runs it with `ocf:heartbeat:galera`, which after a full outage starts the node with the latest
+commit first. mariadb.service is masked, because a second server on the same files would destroy them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import ssl
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal, cast
+
+import aiomysql
+from pydantic import Field
+
+from quorate.errors import QuorateError
+from quorate.pacemaker.model import Clone, Fragment, Operation, Primitive
+from quorate.resources.base import Placed, Resource, Stage
+from quorate.resources.file import directory, file
+from quorate.resources.http import http
+from quorate.resources.sql import sql
+from quorate.resources.unit import unit
+from quorate.services.base import (
+    Context,
+    Database,
+    Frontend,
+    Health,
+    HealthProbe,
+    HttpCheck,
+    Judgement,
+    Offers,
+    Options,
+    Outside,
+    Service,
+    VerifyStep,
+)
+from quorate.services.rendering import TEMPLATES, render
+from quorate.spec.model import Cluster, Mode
+
+PORT, HEALTH_PORT = 3306, 9200
+TLS = "/etc/mysql/quorate"
+PROGRAM = "/usr/local/lib/quorate/galera-health.py"
+HEALTH_UNIT = "quorate-galera-health.service"
+OWN = "quorate"
+"""Schema and account of verify and of drills; the account can only be used over TLS."""
+PROBE_TABLE = (
+    f"CREATE TABLE IF NOT EXISTS {OWN}.probe (node VARCHAR(15) PRIMARY KEY, at TIMESTAMP(6) NOT NULL"
+    " DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), value BIGINT UNSIGNED NOT NULL)"
+    " ENGINE=InnoDB"
+)
+"""A row a node, so that the nodes' own health probes never wait for each other."""
+WRITES_TABLE = (
+    f"CREATE TABLE IF NOT EXISTS {OWN}.writes (run VARCHAR(64) NOT NULL, seq BIGINT UNSIGNED NOT NULL,"
+    " at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (run, seq)) ENGINE=InnoDB"
+)
+"""The ledger of verify and of drills: what a run was promised."""
+
+
+class GaleraOptions(Options):
+    """What can differ from one database cluster to the next."""
+
+    buffer_pool_mb: Annotated[int, Field(ge=32, le=1048576)] = 128
+    """InnoDB's cache in MiB; give it most of the memory that the database may have."""
+    log_file_mb: Annotated[int, Field(ge=16, le=65536)] = 48
+    """InnoDB's redo log in MiB. It is part of every full state transfer."""
+    gcache_mb: Annotated[int, Field(ge=16, le=65536)] = 128
+    """How much of the replicated past a node keeps, so that another can catch up without a full transfer."""
+    max_connections: Annotated[int, Field(ge=50, le=16000)] = 400
+    applier_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    sst: Literal["rsync", "mariabackup"] = "rsync"
+    """How a node that is too far behind gets a full copy. rsync blocks writes on the donor meanwhile."""
+    suspect_s: Annotated[float, Field(ge=0.5, le=30)] = 1.0
+    """Seconds of silence after which a node is suspected. 1 s: none was wrong in 11 minutes of full load."""
+
+
+def provider_options(options: GaleraOptions, address: str) -> str:
+    """Galera's own options.
+
+    The periods follow the suspect timeout: left at their defaults (1 s) the check period and the join
+    retransmission cost as much as the timeout itself. Galera documentation, "Galera Parameters".
+    """
+    silence = options.suspect_s
+    step = min(1.0, 0.2 * silence)
+    values = {
+        "gmcast.listen_addr": f"tcp://{address}:4567",
+        "gmcast.peer_timeout": _period(silence),
+        "ist.recv_addr": f"{address}:4568",
+        "evs.suspect_timeout": _period(silence),
+        "evs.inactive_timeout": _period(3 * silence),
+        "evs.inactive_check_period": _period(step),
+        "evs.join_retrans_period": _period(step),
+        "evs.keepalive_period": _period(step),
+        "evs.install_timeout": _period(1.5 * silence),
+        "gcache.size": f"{options.gcache_mb}M",
+        "gcache.recover": "yes",
+        "pc.recovery": "yes",
+    }
+    return ";".join(f"{key}={value}" for key, value in values.items())
+
+
+def _period(seconds: float) -> str:
+    """ISO 8601, as Galera reads it."""
+    return f"PT{round(seconds, 3):g}S"
+
+
+def native_hash(password: str) -> str:
+    """What MariaDB stores for ``password`` (mysql_native_password): no node sees the password itself."""
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
+
+
+def account(database: Database, password: str, *, tls: bool = False, tables: Iterable[str] = ()) -> Resource:
+    """The schema and the account of one service, as facts that are looked at before they are made."""
+    name, user, stored = database.name, database.user, native_hash(password)
+    query = (
+        "SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='{name}'),"
+        " (SELECT COUNT(*) FROM mysql.global_priv WHERE User='{user}' AND Host='%'"
+        " AND JSON_VALUE(Priv, '$.authentication_string')='{stored}'"
+        " AND JSON_VALUE(Priv, '$.ssl_type') {ssl}),"
+        " (SELECT COUNT(*) FROM mysql.db WHERE User='{user}' AND Host='%' AND Db='{name}'"
+        " AND Create_priv='Y'),"
+        " (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='{own}' AND TABLE_NAME IN"
+        " ('probe', 'writes') AND '{name}'='{own}')"
+    ).format(name=name, user=user, stored=stored, own=OWN, ssl="= 1" if tls else "IS NULL")
+    require = "SSL" if tls else "NONE"
+    tables = tuple(tables)
+    return sql(
+        f"database {name}",
+        query=query,
+        rows=[[1, 1, 1, len(tables)]],
+        statements=(
+            f"CREATE DATABASE IF NOT EXISTS `{name}`",
+            f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY PASSWORD '{stored}' REQUIRE {require}",
+            f"ALTER USER '{user}'@'%' IDENTIFIED BY PASSWORD '{stored}' REQUIRE {require}",
+            f"GRANT ALL PRIVILEGES ON `{name}`.* TO '{user}'@'%'",
+            *tables,
+        ),
+    )
+
+
+class Galera(Service):
+    """MariaDB with synchronous replication."""
+
+    name = "galera"
+    summary = "The database: MariaDB with Galera, one writer at a time"
+    modes = (Mode.SELF,)
+    needs_vip = True
+    packages = (
+        "mariadb-server",
+        "mariadb-client",
+        "mariadb-backup",
+        "galera-4",
+        "rsync",
+        "socat",
+        "python3-pymysql",
+    )
+    units = ("mariadb.service", HEALTH_UNIT)
+    Options = GaleraOptions
+
+    def offers(self, cluster: Cluster, options: Any) -> Offers:
+        """A single-writer front end, its own schema, and the promotable clone."""
+        addresses = {node: cluster.address(node) for node in cluster.controllers}
+        primitive = Primitive(
+            id="galera",
+            agent="ocf:heartbeat:galera",
+            params={
+                "wsrep_cluster_address": "gcomm://" + ",".join(addresses.values()),
+                "cluster_host_map": ";".join(f"{node}:{address}" for node, address in addresses.items()),
+            },
+            # Galera has a quorum of its own: a member never has to wait until a dead one has been fenced.
+            meta={"requires": "quorum", "failure-timeout": "60s"},
+            operations=(
+                Operation("start", timeout_s=180),
+                Operation("stop", timeout_s=120),
+                Operation("promote", timeout_s=600, on_fail="restart"),
+                Operation("demote", timeout_s=120),
+                Operation("monitor", interval_s=15, timeout_s=30, role="Promoted"),
+                # Only between start and promotion: there each one looks whether all members have reported.
+                Operation("monitor", interval_s=5, timeout_s=30, role="Unpromoted"),
+            ),
+        )
+        count = str(len(addresses))
+        meta = {"promotable": "true", "promoted-max": count, "clone-max": count, "interleave": "true"}
+        return Offers(
+            frontends=(
+                Frontend(
+                    service=self.name,
+                    port=PORT,
+                    backend_port=PORT,
+                    check=HttpCheck("/", port=HEALTH_PORT),
+                    http=False,
+                    single_writer=True,
+                    local_port=PORT,
+                    timeout_server_s=3600,
+                ),
+            ),
+            databases=(Database(OWN, OWN),),
+            fragment=Fragment(resources=(Clone(primitive, meta),)),
+        )
+
+    def resources(self, ctx: Context) -> Iterable[Placed]:
+        """Configuration, health endpoint; then schemas and accounts, once for the cluster."""
+        for node in ctx.controllers:
+            yield from (Placed(Stage.CONFIG, node, resource) for resource in self._configured(ctx, node))
+            check = http("galera: synced", f"http://{ctx.cluster.address(node)}:{HEALTH_PORT}/", wait_s=300)
+            yield Placed(Stage.DATA, node, check)
+        for database in ctx.databases:
+            own = database.name == OWN
+            made = account(
+                database,
+                ctx.secrets.password(f"db-{database.name}"),
+                tls=own,
+                tables=(PROBE_TABLE, WRITES_TABLE) if own else (),
+            )
+            waits = f"http:{check.name}"
+            yield Placed(Stage.DATA, ctx.leader, Resource(**{**vars(made), "after": (waits,)}))
+
+    def _configured(self, ctx: Context, node: str) -> Iterable[Resource]:
+        options = cast(GaleraOptions, ctx.options[self.name])
+        address = ctx.cluster.address(node)
+        certificate, key = ctx.pki.certificate(
+            f"galera-{node}",
+            (address, ctx.cluster.address(node, "api"), ctx.vips[self.name], "127.0.0.1"),
+            (node, ctx.vip_name(self.name), "localhost"),
+        )
+        configuration = render(
+            "galera/mariadb.cnf.j2",
+            **options.model_dump(include={"buffer_pool_mb", "log_file_mb", "max_connections"}),
+            applier_threads=options.applier_threads,
+            sst=options.sst,
+            cluster=ctx.cluster.cluster,
+            node=node,
+            address=address,
+            peers=[ctx.cluster.address(peer) for peer in ctx.controllers],
+            tls=TLS,
+            provider_options=provider_options(options, address),
+        )
+        health_unit = render("galera/health.service.j2", address=address, port=HEALTH_PORT, program=PROGRAM)
+        yield unit("mariadb.service", masked=True)
+        yield directory("/var/log/mysql", mode=0o750, owner="mysql", group="adm")
+        yield directory(TLS, mode=0o750, group="mysql")
+        yield file(f"{TLS}/ca.crt", ctx.pki.ca)
+        yield file(f"{TLS}/server.crt", certificate)
+        yield file(f"{TLS}/server.key", key, mode=0o640, group="mysql", secret=True)
+        yield file("/etc/mysql/mariadb.conf.d/70-quorate.cnf", configuration)
+        yield directory("/usr/local/lib/quorate")
+        yield file(PROGRAM, (TEMPLATES / "galera/health.py").read_text())
+        yield file(f"/etc/systemd/system/{HEALTH_UNIT}", health_unit)
+        yield unit(
+            HEALTH_UNIT,
+            enabled=True,
+            active=True,
+            restart_on=(PROGRAM, f"/etc/systemd/system/{HEALTH_UNIT}"),
+            after=(f"file:{PROGRAM}", f"file:/etc/systemd/system/{HEALTH_UNIT}"),
+        )
+
+    def health(self, ctx: Context) -> Iterable[HealthProbe]:
+        """A row committed on every node, in that node's name."""
+        members = len(ctx.controllers)
+        for node in ctx.controllers:
+            args = {"node": node, "timeout_s": 3.0}
+            yield HealthProbe(self.name, node, "galera", args, partial(judge, members=members))
+
+    def verify(self, ctx: Context) -> Iterable[VerifyStep]:
+        """A row through the virtual IP, then read on every node."""
+        nodes = tuple(ctx.controllers)
+        yield VerifyStep(self.name, "write and read a row", write_and_read)
+        yield VerifyStep(self.name, "the same row on every node", partial(on_every_node, nodes=nodes))
+
+
+def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
+    """A node is OK when it is synced and commits; ``members`` is how many there should be."""
+    if state.get("error"):
+        return Judgement(
+            Health.FAILED,
+            str(state["error"]),
+            "see /var/log/mysql/error.log on the node, and: quorate status",
+        )
+    comment, size = state.get("comment", "?"), int(state.get("size", 0))
+    if not state.get("ready"):
+        return Judgement(
+            Health.FAILED,
+            f"{comment}, component {state.get('component', '?')}",
+            "it rejoins by itself; if it does not, see /var/log/mysql/error.log",
+        )
+    if not state.get("committed"):
+        return Judgement(
+            Health.FAILED, "synced, but a commit does not go through", "look for a full disk: df -h"
+        )
+    if comment != "Synced":
+        return Judgement(
+            Health.DEGRADED, f"{comment}, {size} of {members} members", "wait until it is synced"
+        )
+    return Judgement(
+        Health.OK, f"synced, {size} of {members} members, commit {state.get('commit_ms', '?')} ms"
+    )
+
+
+def tls_context(outside: Outside) -> ssl.SSLContext:
+    """Trusts the cluster's CA only, and checks the name."""
+    return ssl.create_default_context(cafile=outside.ca_file)
+
+
+async def connect(outside: Outside, host: str, timeout_s: float = 5.0) -> aiomysql.Connection:
+    """A connection over TLS, its certificate checked, as the account ``quorate``."""
+    return await aiomysql.connect(
+        host=host,
+        port=PORT,
+        user=OWN,
+        password=str(outside.secrets.password(f"db-{OWN}")),
+        db=OWN,
+        ssl=tls_context(outside),
+        autocommit=True,
+        connect_timeout=timeout_s,
+    )
+
+
+VERIFY_RUN = "verify"
+
+
+async def write_and_read(outside: Outside) -> str:
+    """Commit a row through the virtual IP and read it back. Returns which node took it."""
+    value = secrets.randbits(62)
+    connection = await connect(outside, outside.vips[Galera.name])
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute("REPLACE INTO probe (node, value) VALUES (%s, %s)", (VERIFY_RUN, value))
+            await cursor.execute(
+                "SELECT value, @@wsrep_node_name, (SELECT VARIABLE_VALUE FROM"
+                " information_schema.SESSION_STATUS WHERE VARIABLE_NAME='Ssl_version')"
+                " FROM probe WHERE node=%s",
+                (VERIFY_RUN,),
+            )
+            found, node, tls = await cursor.fetchone()
+    finally:
+        connection.close()
+    if found != value:
+        raise QuorateError(f"wrote {value}, read {found}", where=node)
+    return f"committed and read on {node}, {tls}"
+
+
+async def on_every_node(outside: Outside, nodes: tuple[str, ...]) -> str:
+    """Read verify's row on every node, waiting for replication first (wsrep_sync_wait)."""
+
+    async def read(node: str) -> int:
+        connection = await connect(outside, outside.cluster.address(node))
+        try:
+            async with connection.cursor() as cursor:
+                await cursor.execute("SET SESSION wsrep_sync_wait=1")
+                await cursor.execute("SELECT value FROM probe WHERE node=%s", (VERIFY_RUN,))
+                row = await cursor.fetchone()
+                return int(row[0]) if row else -1
+        finally:
+            connection.close()
+
+    values = dict(zip(nodes, await asyncio.gather(*(read(node) for node in nodes)), strict=True))
+    if len(set(values.values())) != 1:
+        shown = ", ".join(f"{node}: {value}" for node, value in values.items())
+        raise QuorateError(f"the nodes do not agree: {shown}", next_step="run: quorate status")
+    return f"the same on {', '.join(nodes)}"

@@ -1,0 +1,231 @@
+"""The message broker: RabbitMQ on every controller, clustered by itself, with quorum queues.
+
+It is not under Pacemaker: its OCF agents reset a node's data when they see a failure, and the replicas
+of quorum queues with it. systemd restarts it, it finds its peers by itself, and the side without a majority pauses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any, cast
+
+import aio_pika
+from pydantic import Field
+
+from quorate.errors import QuorateError
+from quorate.resources.base import Placed, Resource, Stage
+from quorate.resources.command import command
+from quorate.resources.file import directory, file
+from quorate.resources.http import tcp
+from quorate.resources.unit import unit
+from quorate.services.base import (
+    Context,
+    Health,
+    HealthProbe,
+    Judgement,
+    Offers,
+    Options,
+    Outside,
+    Service,
+    VerifyStep,
+)
+from quorate.services.rendering import render
+from quorate.spec.model import Cluster, Mode
+
+PORT, TLS_PORT, MANAGEMENT_PORT = 5672, 5671, 15672
+UNIT = "rabbitmq-server.service"
+ETC = "/etc/rabbitmq"
+TLS = f"{ETC}/quorate"
+COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d"
+OWN = "quorate"
+"""Account of verify, of drills and of the nodes' own probes."""
+VERIFY_QUEUE = "quorate.verify"
+
+
+class RabbitmqOptions(Options):
+    """What can differ from one broker to the next."""
+
+    memory_mb: Annotated[int, Field(ge=128, le=1048576)] = 400
+    """Above this, publishers are made to wait."""
+    disk_free_mb: Annotated[int, Field(ge=50, le=1048576)] = 200
+    """Below this, publishers are made to wait."""
+    poll_interval_ms: Annotated[int, Field(ge=100, le=60000)] = 500
+    """How often a follower asks whether the leader's node lives; at 500 a lost leader costs 0.9 to 1.6 s."""
+    net_ticktime: Annotated[int, Field(ge=4, le=120)] = 8
+    """Seconds after which a silent peer counts as gone (kernel application, ``net_ticktime``)."""
+    heartbeat_s: Annotated[int, Field(ge=5, le=600)] = 15
+    """AMQP heartbeat that the broker proposes to its clients, seconds."""
+
+
+def password_hash(name: str, password: str) -> str:
+    """What RabbitMQ stores (rabbit_password_hashing_sha256): base64 of salt and SHA-256 of salt and password.
+
+    The salt comes from the account's name and password, so that the same account always gives the same file.
+    """
+    salt = hashlib.sha256(f"{name}\0{password}".encode()).digest()[:4]
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def definitions(passwords: Mapping[str, str]) -> str:
+    """The accounts (name to password) and the one virtual host, as the broker imports them on boot."""
+    document = {
+        "vhosts": [{"name": "/", "default_queue_type": "quorum"}],
+        "users": [
+            {
+                "name": name,
+                "password_hash": password_hash(name, password),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": ["administrator"] if name == OWN else [],
+            }
+            for name, password in sorted(passwords.items())
+        ],
+        "permissions": [
+            {"user": name, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+            for name in sorted(passwords)
+        ],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+class Rabbitmq(Service):
+    """A RabbitMQ cluster of all controllers."""
+
+    name = "rabbitmq"
+    summary = "The message broker: RabbitMQ, quorum queues on every controller"
+    modes = (Mode.SELF,)
+    packages = ("rabbitmq-server",)
+    units = (UNIT,)
+    Options = RabbitmqOptions
+
+    def offers(self, cluster: Cluster, options: Any) -> Offers:
+        """Its own account. No front end: clients list all brokers and change over by themselves."""
+        return Offers(message_users=(OWN,))
+
+    def resources(self, ctx: Context) -> Iterable[Placed]:
+        """Files before the first start, the cookie above all; then the unit, and proof that it listens."""
+        for node in ctx.controllers:
+            for resource in self._configured(ctx, node):
+                yield Placed(Stage.CONFIG, node, resource)
+            address = ctx.cluster.address(node)
+            yield Placed(Stage.READY, node, tcp("rabbitmq: takes connections", address, PORT, wait_s=120))
+
+    def _configured(self, ctx: Context, node: str) -> Iterable[Resource]:
+        options = cast(RabbitmqOptions, ctx.options[self.name])
+        address, api_address = ctx.cluster.address(node), ctx.cluster.address(node, "api")
+        certificate, key = ctx.pki.certificate(f"rabbitmq-{node}", (address, api_address), (node,))
+        names = {
+            "address": address,
+            "api_address": api_address,
+            "node": node,
+            "nodes": ctx.controllers,
+            "tls": TLS,
+        }
+        ports = {"port": PORT, "tls_port": TLS_PORT, "management_port": MANAGEMENT_PORT}
+        cluster = ctx.cluster.cluster
+        configuration = render(
+            "rabbitmq/rabbitmq.conf.j2", **options.model_dump(), **names, **ports, cluster=cluster
+        )
+        passwords = {name: ctx.secrets.password(f"mq-{name}") for name in ctx.message_users}
+        cookie = ctx.secrets.password("rabbitmq-cookie")
+        files = (
+            file(COOKIE, cookie, mode=0o400, owner="rabbitmq", group="rabbitmq", secret=True),
+            file(f"{TLS}/ca.crt", ctx.pki.ca),
+            file(f"{TLS}/server.crt", certificate),
+            file(f"{TLS}/server.key", key, mode=0o640, group="rabbitmq", secret=True),
+            file(f"{ETC}/rabbitmq.conf", configuration),
+            file(f"{ETC}/rabbitmq-env.conf", render("rabbitmq/rabbitmq-env.conf.j2", **names)),
+            file(f"{ETC}/enabled_plugins", "[rabbitmq_management].\n"),
+            file(
+                f"{ETC}/definitions.json", definitions(passwords), mode=0o640, group="rabbitmq", secret=True
+            ),
+            file(f"{DROP_IN}/quorate.conf", render("rabbitmq/unit.conf.j2")),
+        )
+        yield directory(TLS, mode=0o750, group="rabbitmq")
+        yield directory(DROP_IN)
+        yield from files
+        started = command(
+            "rabbitmq: started",
+            check=("pgrep", "--uid", "rabbitmq", "--exact", "beam.smp"),
+            fix=("systemctl", "start", "--no-block", UNIT),
+            after=tuple(each.id for each in files),
+        )
+        # All brokers are started at once and not waited for: they find each other while the rest goes on.
+        yield started
+        yield unit(UNIT, enabled=True, after=(started.id,))
+        watched = tuple(str(each.args["path"]) for each in files)
+        current = unit(UNIT, restart_on=watched, after=(f"unit:{UNIT}",), serial=True, timeout_s=300)
+        yield replace(current, name=f"{UNIT}: has read its files")
+
+    def health(self, ctx: Context) -> Iterable[HealthProbe]:
+        """Members, alarms and partitions, as this node sees them."""
+        for node in ctx.controllers:
+            args = {
+                "url": f"http://127.0.0.1:{MANAGEMENT_PORT}",
+                "user": OWN,
+                "password": str(ctx.secrets.password(f"mq-{OWN}")),
+                "node": f"rabbit@{node}",
+                "timeout_s": 3.0,
+            }
+            yield HealthProbe(self.name, node, "rabbitmq", args, partial(judge, members=len(ctx.controllers)))
+
+    def verify(self, ctx: Context) -> Iterable[VerifyStep]:
+        """A message through every broker."""
+        for node in ctx.controllers:
+            title = f"publish, confirm and consume on {node}"
+            yield VerifyStep(self.name, title, partial(publish_and_consume, node=node))
+
+
+def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
+    """OK when the node is a member, sees no partition and has no alarm, of ``members`` there should be."""
+    if state.get("error"):
+        return Judgement(Health.FAILED, str(state["error"]), "journalctl -u rabbitmq-server on the node")
+    alarms, partitions, running = (
+        state.get("alarms", []),
+        state.get("partitions", []),
+        state.get("running", []),
+    )
+    if partitions:
+        return Judgement(
+            Health.FAILED,
+            f"does not agree with {', '.join(partitions)}",
+            "restart rabbitmq-server on the smaller side",
+        )
+    if alarms:
+        text = f"publishers are made to wait: {', '.join(alarms)}"
+        return Judgement(Health.DEGRADED, text, "make room: df -h and free -m on the node")
+    return Judgement(Health.OK, f"{len(running)} of {members} members, no alarm")
+
+
+async def publish_and_consume(outside: Outside, node: str) -> str:
+    """Publish a persistent message through ``node`` over TLS, wait for the confirm, and get it back."""
+    body = secrets.token_hex(8).encode()
+    host = outside.cluster.address(node, "api")
+    connection = await aio_pika.connect(
+        host=host,
+        port=TLS_PORT,
+        login=OWN,
+        password=str(outside.secrets.password(f"mq-{OWN}")),
+        ssl=True,
+        ssl_context=ssl.create_default_context(cafile=outside.ca_file),
+        timeout=5,
+    )
+    async with connection:
+        channel = await connection.channel(publisher_confirms=True)
+        queue = await channel.declare_queue(VERIFY_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        message = aio_pika.Message(
+            body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, message_id=body.decode()
+        )
+        await channel.default_exchange.publish(message, VERIFY_QUEUE, timeout=10)
+        while (got := await queue.get(timeout=5, fail=False)) is not None:
+            await got.ack()
+            if got.body == body:
+                return f"confirmed and consumed on {node}, TLS"
+    raise QuorateError("a confirmed message did not come back", where=f"{node}, queue {VERIFY_QUEUE}")
