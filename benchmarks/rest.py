@@ -3,7 +3,7 @@
     sudo benchmarks/rest.py [--name lab] [--seconds 60] [--control]
 
 PSS counts a page that n processes share as 1/n in each (proc_pid_smaps(5)), so the sum counts it once. CPU is
-``usage_usec`` of each machine's control group, which holds what short-lived processes used too; BMCs are added.
+``usage_usec`` of each machine's control group, which holds what ended processes used too; BMCs are added.
 ``--control`` measures the idle host for as long first: run that with the lab down, to know the floor.
 """
 

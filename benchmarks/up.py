@@ -35,9 +35,10 @@ def verified(state: Path, deadline_s: float) -> float:
 
 
 def phases(run: Run) -> dict[str, float]:
-    """The phases that ``lab up --json`` reports, in seconds."""
+    """The phases that ``lab up --json`` reports, in seconds, in order."""
     document = run.json()
-    return {str(name): float(seconds) for name, seconds in dict(document.get("phases", {})).items()}
+    found = {**document["machines"], **document["phases"]}
+    return {str(name): float(seconds) for name, seconds in found.items()}
 
 
 def down(state: Path) -> None:

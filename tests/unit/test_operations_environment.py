@@ -39,6 +39,7 @@ def context(home: Home, frontends: tuple[Frontend, ...] = FRONTENDS) -> Context:
     )
     return Context(
         home=home,
+        folder=home.path,
         cluster=cluster,
         secrets=Secrets(home.secrets),
         pki=Pki(home),

@@ -31,7 +31,7 @@ def env(file: str | None, name: str | None, as_json: bool, clouds: bool, shell: 
     if clouds + shell + as_json > 1:
         raise click.UsageError("--clouds, --shell and --json are three answers: ask for one")
     target = resolve(file, name)
-    ctx = platform(target.cluster, target.home).ctx
+    ctx = platform(target.cluster, target.home, target.spec_path.resolve().parent).ctx
     found = environment(ctx, target.home)
     write_clouds(found, ctx.secrets, target.home)
     if clouds:

@@ -89,7 +89,7 @@ async def raise_plane(target: Target, listener: Listener, settle_s: float = SETT
     from quorate.services.registry import platform
     from quorate.transport.ssh import connector
 
-    its = platform(target.cluster, target.home)
+    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
     stopwatch = Stopwatch(listener)
     async with connector(target.cluster, target.spec_path) as connect:
         report = await apply(

@@ -68,7 +68,9 @@ async def _look(target: Target, connect: Connect) -> Status:
     from quorate.operations.survey import survey
     from quorate.services.registry import platform
 
-    return judged(await survey(platform(target.cluster, target.home), connect))
+    return judged(
+        await survey(platform(target.cluster, target.home, target.spec_path.resolve().parent), connect)
+    )
 
 
 commands = [status]

@@ -43,7 +43,7 @@ async def prove(target: Target, listener: Listener) -> Verification:
     from quorate.operations.verify import verify as proofs
     from quorate.services.registry import platform
 
-    its = platform(target.cluster, target.home)
+    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
     return await proofs(its.verify_steps(), outside(its.ctx, target.home), listener)
 
 

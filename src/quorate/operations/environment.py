@@ -98,15 +98,15 @@ def environment(ctx: Context, home: Home) -> Environment:
         clouds=home.clouds,
         ca_file=home.ca_file,
         secrets=home.secrets,
-        ssh={node: ssh_command(ctx, home, node) for node in cluster.nodes},
+        ssh={node: ssh_command(ctx, node) for node in cluster.nodes},
     )
 
 
-def ssh_command(ctx: Context, home: Home, node: str) -> tuple[str, ...]:
+def ssh_command(ctx: Context, node: str) -> tuple[str, ...]:
     """The OpenSSH command that reaches ``node`` with the operator's key and the pinned host keys."""
     ssh = ctx.cluster.ssh
     return (
-        *("ssh", "-i", str(home.path / ssh.key), "-o", f"UserKnownHostsFile={home.path / ssh.known_hosts}"),
+        *("ssh", "-i", str(ctx.folder / ssh.key), "-o", f"UserKnownHostsFile={ctx.folder / ssh.known_hosts}"),
         *("-o", "StrictHostKeyChecking=yes"),
         *(("-p", str(ssh.port)) if ssh.port != 22 else ()),
         f"{ssh.user}@{ctx.cluster.address(node)}",
