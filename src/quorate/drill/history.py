@@ -8,7 +8,8 @@ clock since the run began) and ``wall`` (seconds since 1970, to match it with th
     phase      a phase begins or ends
     intent     what is about to be injected; written, and on the disk, before it is
     armed      healing that will happen even if the client dies
-    injected, heal, healed, recovered      with the evidence for each
+    injected   with the evidence, and when the order was given (``began``, ``began_wall``)
+    healed, recovered      with the evidence
     request    see `model.Request`
     readback   see `ledger.ReadBack`
     holders    which nodes hold each virtual IP
@@ -86,6 +87,10 @@ class Writer:
         """Append what a source holds."""
         self.write("readback", **asdict(readback))
 
+    def flush(self) -> None:
+        """Everything written so far can be read."""
+        self._file.flush()
+
     def close(self) -> None:
         """Everything to the disk."""
         if not self._file.closed:
@@ -135,9 +140,9 @@ class History:
 
     @property
     def injected(self) -> float | None:
-        """When the fault was injected, or None where it was not."""
+        """When injecting the fault began, or None where it was not injected."""
         record = self.first("injected")
-        return None if record is None else float(record["t"])
+        return None if record is None else float(record.get("began", record["t"]))
 
 
 def load(folder: Path) -> History:

@@ -82,13 +82,11 @@ def read(message: str) -> tuple[str, str] | None:
 
 def attribute(history: History) -> tuple[TimelineEntry, ...]:
     """The timeline of a run, relative to the injection. Empty where nothing was injected."""
-    injected = history.first("injected")
-    if injected is None:
+    injected, zero = history.first("injected"), history.injected
+    if injected is None or zero is None:
         return ()
-    entries = [
-        *_from_client(history, float(injected["t"])),
-        *_from_journals(history, float(injected["wall"])),
-    ]
+    zero_wall = float(injected.get("began_wall", injected["wall"]))
+    entries = [*_from_client(history, zero), *_from_journals(history, zero_wall)]
     return tuple(sorted(entries, key=lambda entry: entry.t_s))
 
 

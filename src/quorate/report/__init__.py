@@ -1,1 +1,1 @@
-"""Drill histories in; text for people, JSON and JUnit for programs out."""
+"""Reports: what a drill found out, for people."""

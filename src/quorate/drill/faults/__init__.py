@@ -1,1 +1,1 @@
-"""One file a fault: how it is injected, how it is healed, how the healing is proved."""
+"""Faults: one file each. A module here has ``FAULT``, a `Fault` class."""

@@ -1,0 +1,165 @@
+"""The drills that there are, and one put together: who is hurt, who watches, where it is written down."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from quorate.drill import faults, judge, workloads
+from quorate.drill.contract import Fault, Scene, Workload
+from quorate.drill.history import Clock, Writer, load
+from quorate.drill.model import DrillResult
+from quorate.drill.plugins import discover
+from quorate.drill.power import IpmiPower
+from quorate.drill.processes import of_service
+from quorate.drill.runner import Run, Settings
+from quorate.drill.targets import ROLES, resolve
+from quorate.drill.view import View
+from quorate.errors import DrillError, UsageError
+from quorate.events import Listener
+from quorate.home import Home
+from quorate.services.registry import Platform, platform
+from quorate.spec.model import Cluster
+from quorate.transport.ssh import connector
+
+THAW_MARGIN_S = 30.0
+"""A frozen service wakes by itself so long after the drill would have woken it."""
+ROLE_SUMMARIES = {
+    "vip-holder": "the node that has the virtual IP of --service (default: Keystone's)",
+    "db-writer": "the node that takes the database's writes",
+    "queue-leader": "the node that leads the quorum queue which the drill publishes to",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for.
+
+    Args:
+        fault: its name.
+        target: a node's name or a role.
+        service: whose processes to hit, or whose virtual IP is meant; may be "".
+        rate_hz: requests a second of each workload that has no rate of its own.
+        seconds: the length of the control run, and of the fault.
+    """
+
+    fault: str
+    target: str
+    service: str = ""
+    rate_hz: float = 10.0
+    seconds: float = 20.0
+
+
+def fault(name: str) -> type[Fault]:
+    """The fault called ``name``. Raises UsageError where there is none."""
+    found: dict[str, type[Fault]] = discover(faults, "FAULT")
+    if name not in found:
+        raise UsageError(f"there is no fault {name!r}", next_step=f"choose one of: {', '.join(found)}")
+    return found[name]
+
+
+def catalogue() -> dict[str, dict[str, str]]:
+    """Everything that can be chosen, and everything that is checked, with a line on each."""
+
+    def lines(found: dict[str, type[Fault]] | dict[str, type[Workload]]) -> dict[str, str]:
+        return {name: each.summary for name, each in found.items()}
+
+    return {
+        "faults": lines(discover(faults, "FAULT")),
+        "targets": {"NODE": "a node by its name", **{role: ROLE_SUMMARIES[role] for role in ROLES}},
+        "workloads": lines(discover(workloads, "WORKLOAD")),
+        "checks": {name: check.summary for name, check in judge.available().items()},
+    }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A drill that only has to be agreed to."""
+
+    explanation: str
+    scene: Scene
+    fault: Fault
+    wish: Wish
+    watching: tuple[Workload, ...]
+    view: View
+    folder: Path
+    clock: Clock
+
+    async def carry_out(self, listener: Listener) -> DrillResult:
+        """Do it, and judge what was recorded.
+
+        Raises:
+            DrillError: it could not be done, so nothing is proved.
+        """
+        settings = Settings(rate_hz=self.wish.rate_hz, seconds=self.wish.seconds)
+        with Writer(self.folder, self.clock) as writer:
+            run = Run(
+                self.scene,
+                self.fault,
+                self.wish.target,
+                self.watching,
+                self.view,
+                writer,
+                self.clock,
+                settings,
+                listener,
+            )
+            await run.carry_out()
+        return judge.judge(load(self.folder))
+
+
+@asynccontextmanager
+async def prepare(wish: Wish, cluster: Cluster, home: Home, spec_path: Path) -> AsyncIterator[Prepared]:
+    """Find out who is going to be hurt, and get everything ready. Nothing is broken yet.
+
+    Raises:
+        UsageError: the wish makes no sense for this cluster.
+        DrillError: nobody can say who the target is.
+    """
+    chosen = fault(wish.fault)()
+    whole = platform(cluster, home)
+    if wish.service and wish.service not in whole.services:
+        choices = ", ".join(whole.services)
+        raise UsageError(
+            f"{cluster.cluster} has no service {wish.service!r}", next_step=f"choose one of: {choices}"
+        )
+    if chosen.needs_service and not wish.service:
+        raise UsageError(f"{chosen.name} hits one service", next_step="say which: --service keystone")
+    clock = Clock()
+    async with connector(cluster, spec_path) as connect:
+        view = View(whole, connect, clock)
+        scene = _scene(wish, chosen, cluster, home, spec_path, whole, view)
+        victim = await resolve(wish.target, wish.service, scene, view)
+        if victim not in cluster.controllers:
+            raise DrillError(f"{victim} is no controller, and drills are for those", where=wish.target)
+        scene = replace(scene, victim=victim)
+        found: dict[str, type[Workload]] = discover(workloads, "WORKLOAD")
+        watching = tuple(each(scene) for each in found.values() if each.service in whole.services)
+        yield Prepared(
+            chosen.explain(scene), scene, chosen, wish, watching, view, home.history / scene.run, clock
+        )
+
+
+def _scene(
+    wish: Wish, chosen: Fault, cluster: Cluster, home: Home, spec_path: Path, whole: Platform, view: View
+) -> Scene:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    ports: dict[str, int] = {}
+    for frontend in whole.ctx.frontends:
+        ports.setdefault(frontend.service, frontend.port)
+    return Scene(
+        run=f"{stamp}-{chosen.name}-{secrets.token_hex(2)}",
+        cluster=cluster,
+        secrets=whole.ctx.secrets,
+        ca_file=str(home.ca_file),
+        vips=whole.vips,
+        ports=ports,
+        nodes=view.nodes,
+        power=IpmiPower(cluster, spec_path.resolve().parent),
+        processes=of_service(whole.services[wish.service]) if chosen.needs_service else None,
+        thaw_after_s=wish.seconds + THAW_MARGIN_S,
+    )

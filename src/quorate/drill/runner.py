@@ -1,0 +1,262 @@
+"""Carries a drill out: steady state, control run, fault under load, healing, proof. It judges nothing.
+
+Whatever happens between the intent and the end, Ctrl-C included, the fault is healed. Everything that the
+checks need goes into the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from quorate.drill import aftermath
+from quorate.drill.budgets import budget
+from quorate.drill.contract import Fault, Scene, Workload
+from quorate.drill.history import Clock, Writer
+from quorate.drill.model import Phase
+from quorate.drill.pace import Pacer
+from quorate.drill.view import View
+from quorate.errors import DrillError, QuorateError
+from quorate.events import Event, Kind, Listener
+
+POLL_S = 0.5
+VIEW_S = 3.0
+"""Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
+PREROLL_S = 1.0
+"""Requests under the fault's phase before the injection, so that each outage has a good answer before it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, and how often.
+
+    Args:
+        rate_hz: of every workload that has no rate of its own.
+        seconds: of the control run, and of the fault.
+        steady_s: how long everything has to be good before anything begins.
+        patience_s: how long the steady state is waited for.
+        heal_s: how long taking the fault away may take.
+        recover_s: how long the cluster may take to be whole again.
+    """
+
+    rate_hz: float = 10.0
+    seconds: float = 20.0
+    steady_s: float = 3.0
+    patience_s: float = 60.0
+    heal_s: float = 60.0
+    recover_s: float = 300.0
+
+
+class Run:
+    """One drill.
+
+    Args:
+        scene: what it is about; the victim is known.
+        fault: what to break.
+        target: as the person named it.
+        workloads: who is watching.
+        view: how the nodes see it.
+        writer: the history.
+        listener: who is told how far it is.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        fault: Fault,
+        target: str,
+        workloads: Sequence[Workload],
+        view: View,
+        writer: Writer,
+        clock: Clock,
+        settings: Settings,
+        listener: Listener,
+    ) -> None:
+        self.scene, self.fault, self.target, self.view = scene, fault, target, view
+        self.workloads, self.writer, self.settings, self.tell = tuple(workloads), writer, settings, listener
+        self._clock = clock
+        self._phase = Phase.STEADY
+        self._pacers = [
+            Pacer(each, each.rate_hz or settings.rate_hz, writer.now, lambda: self._phase, writer.request)
+            for each in self.workloads
+        ]
+
+    async def carry_out(self) -> None:
+        """Do it all.
+
+        Raises:
+            DrillError: there was no steady state to begin with; nothing was injected.
+        """
+        self._begin()
+        since = self._clock.wall()
+        try:
+            async with self._watching():
+                await self._steady()
+                offsets = await self._clocks()
+                async with self._phased(Phase.CONTROL):
+                    await self._last(self.settings.seconds)
+                await self._break_and_mend()
+            await aftermath.settle(
+                self.scene, self.workloads, self.view, self.writer, since, offsets, self.tell
+            )
+            self.writer.write("end", durable=True)
+        finally:
+            for workload in self.workloads:
+                with contextlib.suppress(Exception):
+                    await workload.close()
+
+    def _begin(self) -> None:
+        service = self.scene.processes.service if self.scene.processes else ""
+        endpoints = {
+            each.name: {
+                "rate_hz": each.rate_hz or self.settings.rate_hz,
+                "deadline_s": each.deadline_s,
+                "budget_s": budget(self.fault.name, service, each.name, each.service)
+                if each.judged
+                else None,
+                "writes": each.writes,
+                "judged": each.judged,
+            }
+            for each in self.workloads
+        }
+        self.writer.write(
+            "run",
+            durable=True,
+            run=self.scene.run,
+            cluster=self.scene.cluster.cluster,
+            fault=self.fault.name,
+            asked=self.target,
+            target=self.scene.victim,
+            service=service,
+            fences=self.fault.fences,
+            seconds=self.settings.seconds,
+            endpoints=endpoints,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """The workloads run, from before the steady state until the cluster is whole again."""
+        await asyncio.gather(*(workload.open() for workload in self.workloads))
+        gc.collect()
+        gc.freeze()
+        spread = 1 / self.settings.rate_hz / max(1, len(self._pacers))
+        tasks = [
+            asyncio.create_task(pacer.run(index * spread), name=pacer.workload.name)
+            for index, pacer in enumerate(self._pacers)
+        ]
+        try:
+            yield
+        finally:
+            for pacer in self._pacers:
+                pacer.stop()
+            await asyncio.gather(*tasks)
+            gc.unfreeze()
+
+    @contextlib.asynccontextmanager
+    async def _phased(self, phase: Phase) -> AsyncIterator[None]:
+        self._phase = phase
+        self.writer.write("phase", phase=phase, edge="begin")
+        self.tell(Event(Kind.STARTED, str(phase)))
+        yield
+        self.writer.write("phase", phase=phase, edge="end")
+        self.tell(Event(Kind.DONE, str(phase)))
+
+    async def _last(self, seconds: float) -> None:
+        """Let a phase last its time, and say how far it is."""
+        start = self.writer.now()
+        while (gone := self.writer.now() - start) < seconds:
+            self.tell(
+                Event(Kind.PROGRESS, str(self._phase), f"{gone:.0f} of {seconds:.0f} s", gone / seconds)
+            )
+            await asyncio.sleep(min(POLL_S, seconds - gone))
+
+    async def _steady(self) -> None:
+        async with self._phased(Phase.STEADY):
+            deadline = self.writer.now() + self.settings.patience_s
+            while True:
+                whole = await self.view.whole()
+                failing = [] if whole.missing else await self._failing(self.settings.steady_s)
+                if not whole.missing and not failing:
+                    return
+                if self.writer.now() > deadline:
+                    raise DrillError(
+                        "the cluster is not well to begin with, so a drill would prove nothing",
+                        evidence="\n".join([*whole.missing, *failing]),
+                        next_step="./quorate status",
+                    )
+                self.tell(Event(Kind.PROGRESS, "steady", (*whole.missing, *failing)[0]))
+                await asyncio.sleep(POLL_S)
+
+    async def _failing(self, seconds: float) -> list[str]:
+        """The endpoints that do not answer well all the time for so long."""
+        before = {pacer: pacer.streak for pacer in self._pacers}
+        await asyncio.sleep(seconds)
+        judged = [pacer for pacer in self._pacers if pacer.workload.judged]
+        return [
+            f"{pacer.workload.name} does not answer every request"
+            for pacer in judged
+            if pacer.streak < max(before[pacer], 1) or pacer.streak < seconds * pacer.rate_hz * 0.5
+        ]
+
+    async def _clocks(self) -> dict[str, float]:
+        offsets = {}
+        for node in self.scene.cluster.controllers:
+            offset, within = await self.view.clock_offset(node)
+            self.writer.write("clock", node=node, offset=offset, within=within)
+            offsets[node] = offset
+        return offsets
+
+    async def _break_and_mend(self) -> None:
+        try:
+            async with self._phased(Phase.FAULT):
+                await self._last(PREROLL_S)
+                self.writer.write("intent", durable=True, text=self.fault.explain(self.scene))
+                armed = await self.fault.arm(self.scene)
+                if armed:
+                    self.writer.write("armed", durable=True, text=armed)
+                began, began_wall = self.writer.now(), self._clock.wall()
+                evidence = await self.fault.inject(self.scene)
+                self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
+                self.tell(Event(Kind.NOTE, "fault", evidence))
+                await self._last(self.settings.seconds - PREROLL_S)
+        finally:
+            # Shielded, so that a second Ctrl-C does not leave a fault behind.
+            mending = asyncio.create_task(self._mend())
+            await asyncio.shield(mending)
+        async with self._phased(Phase.RECOVERY):
+            await self._recover()
+
+    async def _mend(self) -> None:
+        """Heal until it is proved, within `Settings.heal_s`; what cannot be healed is said loudly."""
+        self._phase = Phase.RECOVERY
+        deadline, last = self.writer.now() + self.settings.heal_s, "it does not say"
+        self.writer.write("heal", durable=True)
+        while self.writer.now() < deadline:
+            try:
+                await self.fault.heal(self.scene)
+                evidence = await self.fault.healed(self.scene)
+            except (QuorateError, TimeoutError) as error:
+                evidence, last = None, " ".join(str(error).split())
+            if evidence:
+                self.writer.write("healed", durable=True, evidence=evidence)
+                return
+            await asyncio.sleep(POLL_S)
+        self.writer.write("problem", durable=True, text=f"the fault could not be taken away: {last}")
+        self.tell(Event(Kind.FAILED, "healing", last))
+
+    async def _recover(self) -> None:
+        deadline, missing = self.writer.now() + self.settings.recover_s, ["nobody looked"]
+        while self.writer.now() < deadline:
+            whole = await self.view.whole()
+            missing = list(whole.missing) or await self._failing(self.settings.steady_s)
+            if not missing:
+                self.writer.write("recovered", evidence=whole.evidence)
+                return
+            self.tell(Event(Kind.PROGRESS, str(Phase.RECOVERY), missing[0]))
+            await asyncio.sleep(VIEW_S)
+        text = f"not whole within {self.settings.recover_s:g} s: {'; '.join(missing[:4])}"
+        self.writer.write("problem", text=text)
+        self.tell(Event(Kind.FAILED, str(Phase.RECOVERY), text))

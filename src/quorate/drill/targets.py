@@ -1,0 +1,97 @@
+"""Who is going to be hurt: a node by name, or whoever has a part in the cluster right now."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+
+import aiomysql
+
+from quorate.drill.contract import Scene
+from quorate.drill.view import View
+from quorate.drill.workloads.message_publish import MessagePublish
+from quorate.errors import DrillError, UsageError
+
+WAIT_S = 15.0
+
+
+async def resolve(target: str, service: str, scene: Scene, view: View) -> str:
+    """The node that ``target`` means.
+
+    Args:
+        target: a node's name, or one of `ROLES`.
+        service: whose virtual IP ``vip-holder`` is about; "" for Keystone's.
+
+    Raises:
+        UsageError: there is no such node or role, or the service has no virtual IP.
+        DrillError: nobody has that part, or more than one.
+    """
+    if target in scene.cluster.nodes:
+        return target
+    if target not in ROLES:
+        choices = ", ".join([*scene.cluster.nodes, *ROLES])
+        raise UsageError(f"there is no target {target!r}", next_step=f"choose one of: {choices}")
+    return await ROLES[target](service, scene, view)
+
+
+async def _vip_holder(service: str, scene: Scene, view: View) -> str:
+    service = service if service in scene.vips else "keystone"
+    if service not in scene.vips:
+        raise UsageError(f"{service} has no virtual IP", next_step=f"choose one of: {', '.join(scene.vips)}")
+    address = scene.vips[service]
+    nodes = (await view.holders([address]))[address]
+    if len(nodes) != 1:
+        held = f"held by {' and '.join(nodes)}" if nodes else "held by no node"
+        raise DrillError(f"the virtual IP {address} of {service} is {held}", next_step="./quorate status")
+    return nodes[0]
+
+
+async def _db_writer(service: str, scene: Scene, view: View) -> str:
+    """The node that a session through the database's virtual IP ends up on."""
+    try:
+        connection = await aiomysql.connect(
+            host=scene.vips["galera"],
+            port=scene.ports["galera"],
+            user="quorate",
+            password=str(scene.secrets.password("db-quorate")),
+            db="quorate",
+            ssl=ssl.create_default_context(cafile=scene.ca_file),
+            connect_timeout=WAIT_S,
+        )
+        try:
+            async with connection.cursor() as cursor:
+                await cursor.execute("SELECT @@wsrep_node_name")
+                (node,) = await cursor.fetchone()
+        finally:
+            connection.close()
+    except (OSError, KeyError, aiomysql.MySQLError) as error:
+        raise DrillError("the database does not say who writes", evidence=str(error)) from error
+    return str(node)
+
+
+async def _queue_leader(service: str, scene: Scene, view: View) -> str:
+    """The node that leads the quorum queue which the drill is going to publish to; the queue is made here."""
+    workload = MessagePublish(scene)
+    try:
+        await workload.open()
+    finally:
+        await workload.close()
+    asked = scene.cluster.controllers[0]
+    argv = ("rabbitmqctl", "--quiet", "--formatter", "json", "list_queues", "name", "leader")
+    done = await scene.nodes.run(asked, argv, timeout_s=30)
+    try:
+        queues = {queue["name"]: str(queue["leader"]) for queue in json.loads(done.stdout)}
+        return queues[workload.queue].removeprefix("rabbit@")
+    except (ValueError, KeyError) as error:
+        evidence = done.stderr.decode(errors="replace") or f"{type(error).__name__}: {error}"
+        raise DrillError(
+            "the broker does not say who leads the queue", where=asked, evidence=evidence
+        ) from error
+
+
+ROLES: dict[str, Callable[[str, Scene, View], Awaitable[str]]] = {
+    "vip-holder": _vip_holder,
+    "db-writer": _db_writer,
+    "queue-leader": _queue_leader,
+}

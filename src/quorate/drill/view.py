@@ -1,0 +1,129 @@
+"""How the nodes see the cluster, asked over SSH: who holds an address, is it whole, what do clocks say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from quorate.drill.history import Clock
+from quorate.engine.look import Question, look
+from quorate.errors import DrillError, TransportError
+from quorate.pacemaker import state
+from quorate.services.base import Health
+from quorate.services.registry import Platform
+from quorate.transport.base import Command, Completed, Connect
+
+HEALTH_S = 15.0
+"""For one look at everything on a node."""
+
+
+class ConnectedNodes:
+    """`contract.Nodes` over any transport."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+
+    async def run(
+        self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 20.0
+    ) -> Completed:
+        """Run ``argv`` on ``node``; see `contract.Nodes.run`."""
+        return await self._connect(node).run(Command(tuple(argv), stdin, timeout_s))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whether a cluster is whole: ``missing`` says what is not as it should be, and is empty when it is."""
+
+    missing: tuple[str, ...]
+    evidence: str
+
+
+class View:
+    """Asks the nodes.
+
+    Args:
+        platform: the cluster's services.
+        connect: how a node is reached.
+        clock: for the nodes' clocks.
+    """
+
+    def __init__(self, platform: Platform, connect: Connect, clock: Clock) -> None:
+        self._platform, self._connect, self._clock = platform, connect, clock
+        self.nodes = ConnectedNodes(connect)
+        self._controllers = platform.ctx.controllers
+
+    async def holders(self, addresses: Iterable[str]) -> dict[str, list[str]]:
+        """Which nodes really have each address, not which ones Pacemaker believes to have it.
+
+        Raises:
+            DrillError: a node does not answer, so nobody knows.
+        """
+        wanted: dict[str, list[str]] = {address: [] for address in addresses}
+        argv = ("ip", "-json", "-4", "address", "show")
+        for node, done in zip(self._controllers, await self._on_all(argv), strict=True):
+            if isinstance(done, TransportError) or done.exit:
+                raise DrillError("it does not say which addresses it has", where=node, evidence=str(done))
+            for link in json.loads(done.stdout):
+                for each in link.get("addr_info", ()):
+                    if each.get("local") in wanted:
+                        wanted[each["local"]].append(node)
+        return wanted
+
+    async def whole(self) -> Whole:
+        """All nodes online, quorate, nothing failed, and every service healthy by its own probes."""
+        members, unwell = await asyncio.gather(self._members(), self._unwell())
+        missing = (*members, *unwell)
+        count = len(self._platform.probes())
+        return Whole(missing, f"{len(self._controllers)} nodes online, {count} health probes good")
+
+    async def _members(self) -> list[str]:
+        for done in await self._on_all(state.COMMAND):
+            if isinstance(done, TransportError) or done.exit:
+                continue
+            try:
+                seen = state.parse(done.stdout)
+            except ValueError:
+                continue
+            if not seen.quorate:
+                continue
+            missing = [f"{node} is not online" for node in self._controllers if not _online(seen, node)]
+            return missing + [
+                f"{each.id} is {each.role}" for each in seen.resources if each.failed or each.blocked
+            ]
+        return ["no node is part of a quorate cluster"]
+
+    async def _unwell(self) -> list[str]:
+        probes = self._platform.probes()
+        questions = [Question(probe.node, probe.kind, probe.args, HEALTH_S) for probe in probes]
+        found: list[str] = []
+        for probe, answer in zip(probes, await look(self._connect, questions), strict=True):
+            if answer.state is None:
+                found.append(f"{probe.service} on {probe.node}: {answer.error}")
+                continue
+            judgement = probe.judge(answer.state)
+            if judgement.health is not Health.OK:
+                found.append(f"{probe.service} on {probe.node}: {judgement.text}")
+        return found
+
+    async def clock_offset(self, node: str) -> tuple[float, float]:
+        """The node's clock minus ours, and how far that can be off, in seconds (half the round trip)."""
+        before = self._clock.wall()
+        done = await self.nodes.run(node, ("date", "+%s.%N"))
+        after = self._clock.wall()
+        return float(done.stdout) - (before + after) / 2, (after - before) / 2
+
+    async def _on_all(self, argv: Sequence[str]) -> list[Completed | TransportError]:
+        async def one(node: str) -> Completed | TransportError:
+            try:
+                return await self.nodes.run(node, argv)
+            except TransportError as error:
+                return error
+
+        return list(await asyncio.gather(*(one(node) for node in self._controllers)))
+
+
+def _online(seen: state.ClusterState, name: str) -> bool:
+    node = seen.node(name)
+    return node is not None and node.online and not node.unclean and not node.pending
