@@ -58,7 +58,7 @@ async def collect(nodes: Nodes, node: str, since: float, until: float) -> list[L
 
 
 def from_journal(text: str) -> Iterator[Line]:
-    """Lines of a program's own log that mean something. MariaDB writes whole seconds only, which is said.
+    """What `journalctl --output=json` prints (an object a line, times in µs), where it means something."""
     for row in text.splitlines():
         entry = json.loads(row)
         message = entry.get("MESSAGE")
