@@ -51,7 +51,7 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
     if not found["answers"]:
         node = args["node"]
         raise tools.Failed(
-            f"the BMC of {node} at {args['bmc']} cannot be used: {found['reason']}; without it nothing of {node} "
-            "could be started elsewhere. Check its address, user, cipher and password_file, then apply again",
+            f"the BMC of {node} at {args['bmc']} cannot be used: {found['reason']}; without it nothing of "
+            f"{node} could be started elsewhere. Check its address, user, cipher and password_file",
             found["evidence"],
         )

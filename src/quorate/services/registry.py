@@ -80,8 +80,18 @@ class Platform:
         return self.ctx.vips
 
     def desired(self) -> list[Placed]:
-        """Everything that should be on the nodes."""
-        return [placed for service in self.services.values() for placed in service.resources(self.ctx)]
+        """Everything that should be on the nodes; what several ask for alike (a folder) is there once."""
+        everything = [placed for service in self.services.values() for placed in service.resources(self.ctx)]
+        everything.sort(key=lambda placed: placed.stage)
+        first: dict[tuple[str, str], Placed] = {}
+        for placed in everything:
+            first.setdefault((placed.node, placed.resource.id), placed)
+        return [
+            placed
+            for placed in everything
+            if (kept := first[placed.node, placed.resource.id]) is placed
+            or kept.resource != placed.resource  # two opinions on one thing: the engine refuses them
+        ]
 
     def probes(self) -> list[HealthProbe]:
         """Every question that ``status`` asks."""
