@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from quorate.operations.status import Status
 
 MARKS = {"ok": "✓", "degraded": "~", "failed": "✗", "unknown": "?"}
+PLAIN_WIDTH = 140
+"""Columns, where nobody says how many there are; what fits more than the state of each service."""
 COLOURS = {
     "ok": "green",
     "degraded": "yellow",
@@ -29,11 +31,19 @@ def show(status: Status) -> None:
     """Print ``status`` on standard output."""
     from rich.console import Console
 
-    Console(highlight=False).print(drawn(status))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH, soft_wrap=True)
+    console.print(drawn(status, wide=console.width >= PLAIN_WIDTH))
 
 
-def drawn(status: Status, watched: bool = False) -> Group:
-    """``status`` as something that rich can draw; ``watched`` adds the time and how to leave."""
+def drawn(status: Status, watched: bool = False, wide: bool = False) -> Group:
+    """``status`` as something that rich can draw.
+
+    Args:
+        watched: add the time and how to leave.
+        wide: there is room for what each service says of itself; otherwise only its state is shown.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -42,7 +52,13 @@ def drawn(status: Status, watched: bool = False) -> Group:
     if watched:
         head.append(f"   {time.strftime('%H:%M:%S')}, Ctrl-C ends", style="dim")
     return Group(
-        head, Text(), _nodes(document), Text(), _services(document), *_facts(document), *_wrong(document)
+        head,
+        Text(),
+        _nodes(document),
+        Text(),
+        _services(document, wide),
+        *_facts(document),
+        *_wrong(document),
     )
 
 
@@ -73,7 +89,9 @@ def _nodes(document: Mapping[str, Any]) -> Table:
         state = Text("online" if node["online"] else "offline", style="green" if node["online"] else "red")
         if words:
             state.append(", " + ", ".join(words), style="yellow")
-        if not node["reachable"]:
+        if node["reachable"] and not node["online"]:
+            state.append(", answers over SSH", style="dim")
+        elif not node["reachable"]:
             state.append(f", power {node['power']}, SSH: {node['why']}", style="dim")
         held = [
             f"{vip['name']} {vip['address']}" for vip in document["vips"] if node["name"] in vip["holders"]
@@ -85,7 +103,7 @@ def _nodes(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def _services(document: Mapping[str, Any]) -> Table:
+def _services(document: Mapping[str, Any], wide: bool) -> Table:
     from rich.text import Text
 
     names = [node["name"] for node in document["nodes"]]
@@ -101,7 +119,7 @@ def _services(document: Mapping[str, Any]) -> Table:
                 cells.append(Text("?" if _silent(document, name) else "-", style="dim"))
             else:
                 state = each["state"]
-                cells.append(Text(f"{MARKS[state]} {each['text'] or state}", style=COLOURS[state]))
+                cells.append(Text(f"{MARKS[state]} {(wide and each['text']) or state}", style=COLOURS[state]))
         table.add_row(service["name"], service["mode"], *cells)
     return table
 
