@@ -121,7 +121,7 @@ async def prepare(wish: Wish, cluster: Cluster, home: Home, spec_path: Path) -> 
         DrillError: nobody can say who the target is.
     """
     chosen = fault(wish.fault)()
-    whole = platform(cluster, home)
+    whole = platform(cluster, home, spec_path.resolve().parent)
     if wish.service and wish.service not in whole.services:
         choices = ", ".join(whole.services)
         raise UsageError(

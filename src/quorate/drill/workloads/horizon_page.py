@@ -7,7 +7,7 @@ import aiohttp
 from quorate.drill.contract import Attempt, Scene, Workload
 from quorate.drill.http import Refused, base_url, session
 
-PATH = "/auth/login/"
+PATH = "/horizon/auth/login/"
 
 
 class HorizonPage(Workload):
