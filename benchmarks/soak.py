@@ -1,10 +1,10 @@
-"""Ten minutes of full load: does the membership stand still, is nobody fenced, how long does the scheduler pause?
+"""Ten minutes of full load: does the membership stand still, is nobody fenced, how long are the pauses?
 
     sudo .venv/bin/python benchmarks/soak.py [--name lab] [--seconds 600] [--burners 4] [--control]
 
 Load: busy loops on the host at nice 0, and every proof of ``verify`` again and again: tokens, log-ins, rows,
-messages. Meanwhile a SCHED_RR thread (Corosync runs so) and a SCHED_OTHER thread sleep 5 ms at a time and note by
-how much they are late. ``--control`` is the same without any load. Journals are counted afterwards.
+messages. Meanwhile a SCHED_RR process (Corosync runs so) and a SCHED_OTHER one sleep 5 ms at a time and note
+by how much they are late. ``--control`` is the same without any load. Journals are counted afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import quorate, report, say
+from common import ROOT, quorate, report, say
+
+sys.path.insert(0, str(ROOT / "src"))
 
 NAP_S = 0.005
 PACE_S = 0.2
@@ -56,7 +58,7 @@ def lateness(policy: int, stop: Event, result: Connection) -> None:
 
 
 async def clients(name: str, seconds: float) -> tuple[Counter[str], dict[str, float]]:
-    """Every proof of verify again and again, one service beside the other. Counts verdicts, keeps the slowest."""
+    """Every proof of verify again and again, services beside each other: verdicts, and the slowest of each."""
     from quorate.cli.common import resolve
     from quorate.operations.verify import check, outside
     from quorate.services.registry import platform
