@@ -58,7 +58,7 @@ def lateness(policy: int, stop: Event, result: Connection) -> None:
 
 
 async def clients(name: str, seconds: float) -> tuple[Counter[str], dict[str, float]]:
-    """Every proof of verify again and again, services beside each other: verdicts, and the slowest of each."""
+    """Every proof of verify again, services beside each other: verdicts, and each one's slowest."""
     from quorate.cli.common import resolve
     from quorate.operations.verify import check, outside
     from quorate.services.registry import platform

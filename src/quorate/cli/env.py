@@ -33,7 +33,8 @@ def env(file: str | None, name: str | None, as_json: bool, clouds: bool, shell: 
     target = resolve(file, name)
     ctx = platform(target.cluster, target.home, target.spec_path.resolve().parent).ctx
     found = environment(ctx, target.home)
-    write_clouds(found, ctx.secrets, target.home)
+    if found.auth_url or clouds or shell:
+        write_clouds(found, ctx.secrets, target.home)
     if clouds:
         emit(str(found.clouds), False)
     elif shell:
@@ -47,15 +48,15 @@ def env(file: str | None, name: str | None, as_json: bool, clouds: bool, shell: 
 def lines(found: Environment) -> list[str]:
     """What a person reads."""
     shown = [f"{service:12} {address}" for service, address in found.endpoints.items()]
-    shown += [
-        "",
-        f"clouds.yaml  {found.clouds}",
-        f"CA           {found.ca_file}",
-        f"admin        password in {found.password_file}",
-        "",
-        "use it       export OS_CLIENT_CONFIG_FILE=" + shlex.quote(str(found.clouds)),
-        "             openstack token issue",
-    ]
+    shown += ["", f"CA           {found.ca_file}", f"passwords    {found.secrets}"]
+    if found.auth_url:
+        shown += [
+            f"admin        password in {found.password_file}",
+            f"clouds.yaml  {found.clouds}",
+            "",
+            "use it       export OS_CLIENT_CONFIG_FILE=" + shlex.quote(str(found.clouds)),
+            "             openstack token issue",
+        ]
     if found.dashboard:
         shown.append(f"             {found.dashboard} in a browser, domain Default, user admin")
     shown += ["", *(f"{node:12} {shlex.join(argv)}" for node, argv in found.ssh.items())]

@@ -97,7 +97,8 @@ async def raise_plane(target: Target, listener: Listener, settle_s: float = SETT
         )
     report.check()
     env = environment(its.ctx, target.home)
-    write_clouds(env, its.ctx.secrets, target.home)
+    if env.auth_url:
+        write_clouds(env, its.ctx.secrets, target.home)
     begun = time.monotonic()
     found = await settled(target, listener, settle_s)
     phases = {**stopwatch.phases, "verify": time.monotonic() - begun}
