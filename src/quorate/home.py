@@ -1,4 +1,4 @@
-"""Where quorate keeps what belongs to one cluster: its spec, secrets, certificates, keys and drill histories."""
+"""Where quorate keeps what belongs to one cluster: spec, secrets, certificates, keys, drill histories."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Machines on this host that behave like real ones: disk, networks, BMC, power. Only the command line knows it."""
+"""Machines on this host that behave like real ones: disk, networks, BMC, power. Only `cli` knows it."""

@@ -50,7 +50,7 @@ class Frontend:
         backend_port: on each controller's cluster address.
         check: how a server proves itself.
         http: layer 7 with TLS ended at HAProxy; otherwise plain TCP.
-        single_writer: one server at a time, the same on every HAProxy; no fail-back; sessions are cut when it goes.
+        single_writer: one server at a time, the same on every HAProxy; no fail-back; it going cuts sessions.
         local_port: also listened on at 127.0.0.1 on every controller, for the services there.
         retry_methods: HTTP methods that are safe to send again to another server when a server dies.
     """
