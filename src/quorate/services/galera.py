@@ -119,12 +119,12 @@ def account(database: Database, password: str, *, tls: bool = False, tables: Ite
         "SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='{name}'),"
         " (SELECT COUNT(*) FROM mysql.global_priv WHERE User='{user}' AND Host='%'"
         " AND JSON_VALUE(Priv, '$.authentication_string')='{stored}'"
-        " AND JSON_VALUE(Priv, '$.ssl_type') {ssl}),"
+        " AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = {ssl}),"
         " (SELECT COUNT(*) FROM mysql.db WHERE User='{user}' AND Host='%' AND Db='{name}'"
         " AND Create_priv='Y'),"
         " (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='{own}' AND TABLE_NAME IN"
         " ('probe', 'writes') AND '{name}'='{own}')"
-    ).format(name=name, user=user, stored=stored, own=OWN, ssl="= 1" if tls else "IS NULL")
+    ).format(name=name, user=user, stored=stored, own=OWN, ssl=int(tls))
     require = "SSL" if tls else "NONE"
     tables = tuple(tables)
     return sql(

@@ -72,6 +72,7 @@ class Horizon(Service):
     summary = "The dashboard: Horizon on every controller"
     modes = (Mode.ACTIVE_ACTIVE,)
     needs_vip = True
+    needs = ("keystone", "memcached")
     packages = ("openstack-dashboard-apache", "apache2", "python3-pymemcache")
     units = (UNIT,)
     Options = HorizonOptions

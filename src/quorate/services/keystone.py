@@ -70,6 +70,7 @@ class Keystone(Service):
     summary = "Identity: Keystone on every controller, Fernet tokens"
     modes = (Mode.ACTIVE_ACTIVE,)
     needs_vip = True
+    needs = ("galera", "memcached")
     packages = ("keystone", "uwsgi-plugin-python3", "python3-pymysql", "python3-memcache")
     units = (UNIT,)
     Options = KeystoneOptions

@@ -1,7 +1,7 @@
 """The message broker: RabbitMQ on every controller, clustered by itself, with quorum queues.
 
 It is not under Pacemaker: its OCF agents reset a node's data when they see a failure, and the replicas
-of quorum queues with it. systemd restarts it, it finds its peers by itself, and the side without a majority pauses.
+of quorum queues with it. systemd restarts it, it finds its peers by itself, the side without a majority pauses.
 """
 
 from __future__ import annotations
@@ -151,17 +151,20 @@ class Rabbitmq(Service):
         yield directory(TLS, mode=0o750, group="rabbitmq")
         yield directory(DROP_IN)
         yield from files
+        known = unit(UNIT, enabled=True, after=tuple(each.id for each in files))
+        # Started by a job that is not waited for, so systemd has to have read the unit's files before.
+        yield replace(known, desired={**known.desired, "changed": False})
+        # All brokers are started at once and not waited for: they find each other while the rest goes on.
         started = command(
             "rabbitmq: started",
             check=("pgrep", "--uid", "rabbitmq", "--exact", "beam.smp"),
             fix=("systemctl", "start", "--no-block", UNIT),
-            after=tuple(each.id for each in files),
+            settle_s=30,
+            after=(known.id,),
         )
-        # All brokers are started at once and not waited for: they find each other while the rest goes on.
         yield started
-        yield unit(UNIT, enabled=True, after=(started.id,))
         watched = tuple(str(each.args["path"]) for each in files)
-        current = unit(UNIT, restart_on=watched, after=(f"unit:{UNIT}",), serial=True, timeout_s=300)
+        current = unit(UNIT, restart_on=watched, after=(started.id,), serial=True, timeout_s=300)
         yield replace(current, name=f"{UNIT}: has read its files")
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
