@@ -15,7 +15,7 @@ from quorate.drill.timeline import read
     [
         ("[TOTEM ] Token has not been received in 300 ms ", ("token late", "300 ms")),
         (
-            "[TOTEM ] A processor failed, forming new configuration: token timed out (400ms), waiting 480ms …",
+            "[TOTEM ] A processor failed, forming new configuration: token timed out (400ms), waiting 480ms",
             ("detected", ""),
         ),
         ("[TOTEM ] A new membership (2.1b) was formed. Members left: 1", ("membership", "2.1b")),

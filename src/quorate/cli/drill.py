@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quorate.cli.common import ProgressListener, emit, json_option, resolve, run_async, target_options
-from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, UsageError
+from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, DrillError, UsageError
 
 if TYPE_CHECKING:
     from quorate.drill.model import DrillResult
@@ -82,8 +82,14 @@ def run(
                 click.echo(what, err=True)
             elif not click.confirm(f"{what}. Go on?", err=True):
                 raise UsageError("not agreed, so nothing was done")
-            with ProgressListener() as listener:
-                return await prepared.carry_out(listener)
+            try:
+                with ProgressListener() as listener:
+                    return await prepared.carry_out(listener)
+            except DrillError as error:
+                if not as_json:
+                    raise
+                click.echo(f"quorate: {error}", err=True)
+                return prepared.judged()
 
     return _show(run_async(work()), as_json)
 

@@ -108,7 +108,15 @@ class Prepared:
                 settings,
                 listener,
             )
-            await run.carry_out()
+            try:
+                await run.carry_out()
+            except DrillError as error:
+                writer.write("problem", text=" ".join(str(error).split()))
+                raise
+        return self.judged()
+
+    def judged(self) -> DrillResult:
+        """What can be said on what was recorded so far."""
         return judge.judge(load(self.folder))
 
 

@@ -25,8 +25,6 @@ from quorate.events import Event, Kind, Listener
 POLL_S = 0.5
 VIEW_S = 3.0
 """Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
-PREROLL_S = 1.0
-"""Requests under the fault's phase before the injection, so that each outage has a good answer before it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Settings:
         patience_s: how long the steady state is waited for.
         heal_s: how long taking the fault away may take.
         recover_s: how long the cluster may take to be whole again.
+        preroll_s: of the fault's phase before the injection, so that each outage has a good answer before it.
     """
 
     rate_hz: float = 10.0
@@ -48,6 +47,7 @@ class Settings:
     patience_s: float = 60.0
     heal_s: float = 60.0
     recover_s: float = 300.0
+    preroll_s: float = 1.0
 
 
 class Run:
@@ -212,7 +212,7 @@ class Run:
     async def _break_and_mend(self) -> None:
         try:
             async with self._phased(Phase.FAULT):
-                await self._last(PREROLL_S)
+                await self._last(self.settings.preroll_s)
                 self.writer.write("intent", durable=True, text=self.fault.explain(self.scene))
                 armed = await self.fault.arm(self.scene)
                 if armed:
@@ -221,7 +221,7 @@ class Run:
                 evidence = await self.fault.inject(self.scene)
                 self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
                 self.tell(Event(Kind.NOTE, "fault", evidence))
-                await self._last(self.settings.seconds - PREROLL_S)
+                await self._last(self.settings.seconds - self.settings.preroll_s)
         finally:
             # Shielded, so that a second Ctrl-C does not leave a fault behind.
             mending = asyncio.create_task(self._mend())

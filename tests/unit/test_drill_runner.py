@@ -1,0 +1,178 @@
+"""Whatever happens between the intent and the end, the fault is healed, and the history says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from quorate.drill.contract import Attempt, Fault, Scene, Workload
+from quorate.drill.history import Clock, History, Writer, load
+from quorate.drill.judge import judge
+from quorate.drill.ledger import ReadBack
+from quorate.drill.model import Verdict
+from quorate.drill.runner import Run, Settings
+from quorate.drill.view import Whole
+from quorate.errors import DrillError, TransportError
+from quorate.events import silent
+
+QUICK = Settings(
+    rate_hz=100, seconds=0.5, steady_s=0.05, patience_s=0.2, heal_s=2, recover_s=1, preroll_s=0.1
+)
+NODES = ("c1", "c2", "c3")
+
+
+class World:
+    """A service that is up or down, and a cluster that agrees."""
+
+    def __init__(self) -> None:
+        self.broken, self.well, self.keeps = False, True, True
+        self.held: list[int] = []
+
+
+class Writes(Workload):
+    name, summary, service, writes, deadline_s = "rows", "", "none", True, 0.2
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def open(self) -> None:
+        return
+
+    async def request(self, attempt: Attempt) -> None:
+        attempt.sent = True
+        if self.world.broken:
+            raise ConnectionResetError
+        if self.world.keeps or attempt.number % 10:
+            self.world.held.append(attempt.number)
+
+    async def read_back(self) -> Sequence[ReadBack]:
+        return [ReadBack(self.name, node, tuple(self.world.held)) for node in NODES]
+
+
+class Break(Fault):
+    name, summary = "break", ""
+
+    def __init__(self, world: World, *, crash: bool = False, stubborn: int = 0) -> None:
+        self.world, self.crash, self.stubborn, self.healed_times = world, crash, stubborn, 0
+
+    def explain(self, scene: Scene) -> str:
+        return "break it"
+
+    async def inject(self, scene: Scene) -> str:
+        self.world.broken = True
+        if self.crash:
+            raise DrillError("half of it worked")
+        return "broken"
+
+    async def heal(self, scene: Scene) -> None:
+        self.healed_times += 1
+        if self.healed_times <= self.stubborn:
+            raise TransportError("the node does not answer yet")
+        self.world.broken = False
+
+    async def healed(self, scene: Scene) -> str | None:
+        return None if self.world.broken else "mended"
+
+
+class Sight:
+    """`view.View` over `World`."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.nodes = world, self
+
+    async def whole(self) -> Whole:
+        return Whole(() if self.world.well else ("c1 is not online",), "all well")
+
+    async def holders(self, addresses: set[str]) -> dict[str, list[str]]:
+        return {address: ["c2"] for address in addresses}
+
+    async def clock_offset(self, node: str) -> tuple[float, float]:
+        return 0.0, 0.001
+
+    async def run(self, node: str, argv: Sequence[str], **_: Any) -> Any:
+        out = b"+00:00" if argv[0] == "date" else b""
+        return SimpleNamespace(exit=0 if argv[0] != "tail" else 1, stdout=out, stderr=b"")
+
+
+def scene() -> Scene:
+    cluster = SimpleNamespace(cluster="t", controllers=NODES)
+    nothing: Any = None
+    return Scene("r", cluster, nothing, "", {"k": "10.0.0.1"}, {}, nothing, nothing, victim="c1")  # type: ignore[arg-type]
+
+
+async def drill(folder: Path, world: World, fault: Fault, *, cancel_after: float | None = None) -> History:
+    sight: Any = Sight(world)
+    with Writer(folder, Clock()) as writer:
+        run = Run(scene(), fault, "c1", [Writes(world)], sight, writer, Clock(), QUICK, silent)
+        task = asyncio.create_task(run.carry_out())
+        if cancel_after is not None:
+            await asyncio.sleep(cancel_after)
+            task.cancel()
+        try:
+            await task
+        except (asyncio.CancelledError, DrillError):
+            if cancel_after is None:
+                raise
+    return load(folder)
+
+
+async def test_a_whole_drill(tmp_path: Path) -> None:
+    world = World()
+    history = await drill(tmp_path / "r", world, Break(world))
+    kinds = [record["type"] for record in history.records]
+    order = ["run", "intent", "injected", "heal", "healed", "recovered", "holders", "journals", "end"]
+    assert [kind for kind in kinds if kind in order] == order
+    result = judge(history)
+    assert result.writes.lost == 0
+    assert result.writes.unknown > 10
+    assert len(result.outages) == 1
+    assert {each.check for each in result.findings if each.verdict is Verdict.FAIL} == set()
+
+
+async def test_a_store_that_forgets_comes_out_red(tmp_path: Path) -> None:
+    """The negative control of the whole chain: one acknowledged write in ten is not kept."""
+    world = World()
+    world.keeps = False
+    result = judge(await drill(tmp_path / "r", world, Break(world)))
+    assert result.verdict is Verdict.FAIL
+    assert result.writes.lost > 5
+
+
+async def test_ctrl_c_under_the_fault_heals(tmp_path: Path) -> None:
+    world = World()
+    history = await drill(tmp_path / "r", world, Break(world, stubborn=1), cancel_after=0.95)
+    assert not world.broken
+    assert history.first("injected") is not None
+    assert history.first("healed") is not None
+    assert judge(history).verdict is not Verdict.PASS
+
+
+async def test_an_injection_that_fails_half_way_is_healed(tmp_path: Path) -> None:
+    world = World()
+    with pytest.raises(DrillError, match="half of it"):
+        await drill(tmp_path / "r", world, Break(world, crash=True))
+    assert not world.broken
+    assert load(tmp_path / "r").first("healed") is not None
+
+
+async def test_healing_is_tried_until_it_is_proved(tmp_path: Path) -> None:
+    world = World()
+    fault = Break(world, stubborn=2)
+    history = await drill(tmp_path / "r", world, fault)
+    assert fault.healed_times == 3
+    assert history.first("healed") is not None
+
+
+async def test_without_a_steady_state_nothing_is_broken(tmp_path: Path) -> None:
+    world = World()
+    world.well = False
+    with pytest.raises(DrillError, match="not well to begin with"):
+        await drill(tmp_path / "r", world, Break(world))
+    history = load(tmp_path / "r")
+    assert history.first("intent") is None
+    assert judge(history).verdict is Verdict.UNKNOWN
