@@ -3,7 +3,7 @@
     QuorateError                 exit 70 unless a subclass says otherwise
     ├── UsageError               64: the command line or a file handed in is wrong
     │   └── SpecError            64: cluster.yaml is wrong (carries every finding)
-    ├── PreconditionError        1:  the host or the cluster is not fit for what was asked; untouched as yet
+    ├── PreconditionError        1:  the host or the cluster is not fit for what was asked; all untouched
     ├── TransportError           1:  a node could not be talked to
     │   ├── UnreachableError         nothing was sent
     │   └── ConnectionLostError      the command was sent, its outcome is unknown
