@@ -15,6 +15,8 @@ from quorate.errors import LabError
 from quorate.lab.hardware import Machine
 from quorate.lab.layout import NodeFolder
 
+PACKAGES = Path(__file__).resolve().parents[2]
+"""Where the package itself is imported from: a checkout is not installed."""
 MODULE = "quorate.lab.bmc"
 _HELLO = bytes.fromhex("0600ff07000000000000000000092018c88100388e04b5")
 """Get Channel Authentication Capabilities for IPMI 2.0, asked without a session (IPMI 2.0, 22.13)."""
@@ -58,7 +60,7 @@ def start(folder: NodeFolder, machine: Machine) -> None:
             [sys.executable, "-m", MODULE, str(folder.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-                 "MALLOC_ARENA_MAX": "1"},
+                 "MALLOC_ARENA_MAX": "1", "PYTHONPATH": str(PACKAGES)},
         )  # fmt: skip
     deadline = time.monotonic() + 10
     while not answers(machine.bmc.address, machine.bmc.port, 0.2):
