@@ -116,15 +116,15 @@ def account(database: Database, password: str, *, tls: bool = False, tables: Ite
     """The schema and the account of one service, as facts that are looked at before they are made."""
     name, user, stored = database.name, database.user, native_hash(password)
     query = (
-        "SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='{name}'),"
-        " (SELECT COUNT(*) FROM mysql.global_priv WHERE User='{user}' AND Host='%'"
-        " AND JSON_VALUE(Priv, '$.authentication_string')='{stored}'"
-        " AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = {ssl}),"
-        " (SELECT COUNT(*) FROM mysql.db WHERE User='{user}' AND Host='%' AND Db='{name}'"
+        f"SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='{name}'),"
+        f" (SELECT COUNT(*) FROM mysql.global_priv WHERE User='{user}' AND Host='%'"
+        f" AND JSON_VALUE(Priv, '$.authentication_string')='{stored}'"
+        f" AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = {int(tls)}),"
+        f" (SELECT COUNT(*) FROM mysql.db WHERE User='{user}' AND Host='%' AND Db='{name}'"
         " AND Create_priv='Y'),"
-        " (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='{own}' AND TABLE_NAME IN"
-        " ('probe', 'writes') AND '{name}'='{own}')"
-    ).format(name=name, user=user, stored=stored, own=OWN, ssl=int(tls))
+        f" (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='{OWN}' AND TABLE_NAME IN"
+        f" ('probe', 'writes') AND '{name}'='{OWN}')"
+    )
     require = "SSL" if tls else "NONE"
     tables = tuple(tables)
     return sql(

@@ -192,6 +192,12 @@ def bootstrap(ctx: Context) -> Iterable[Resource]:
     )
 
 
+def fernet_keys(ctx: Context) -> tuple[str, str, str, int]:
+    """For a rotation: file name here, folder and account on the nodes, and how many keys stay."""
+    options = cast(KeystoneOptions, ctx.options[Keystone.name])
+    return FERNET_REPOSITORY, FERNET_KEYS, "keystone", options.max_active_keys
+
+
 def judge(state: Mapping[str, Any]) -> Judgement:
     """OK when a token was issued and the database answered."""
     if state.get("listed"):

@@ -1,7 +1,8 @@
 """The message broker: RabbitMQ on every controller, clustered by itself, with quorum queues.
 
 It is not under Pacemaker: its OCF agents reset a node's data when they see a failure, and the replicas
-of quorum queues with it. systemd restarts it, it finds its peers by itself, the side without a majority pauses.
+of quorum queues with it. systemd restarts it; it finds its peers by itself; the side without a majority
+pauses.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import threading
 import time
 
 import pymysql
+import pymysql.connections
 
 FRESH_S = 0.2
 DEADLINE_S = 0.3
@@ -28,7 +29,7 @@ class Database:
     def __init__(self, socket: str) -> None:
         self.socket = socket
         self.lock = threading.Lock()
-        self.connection = None
+        self.connection: pymysql.connections.Connection | None = None
         self.answer = (False, "not asked yet")
         self.asked_at = -FRESH_S
 
@@ -49,15 +50,16 @@ class Database:
         for attempt in range(2):
             kept = self.connection is not None
             try:
-                if self.connection is None:
-                    self.connection = pymysql.connect(
+                database = self.connection
+                if database is None:
+                    database = self.connection = pymysql.connect(
                         unix_socket=self.socket,
                         user="mysql",
                         connect_timeout=DEADLINE_S,
                         read_timeout=DEADLINE_S,
                         write_timeout=DEADLINE_S,
                     )
-                with self.connection.cursor() as cursor:
+                with database.cursor() as cursor:
                     cursor.execute(QUERY)
                     state = dict(cursor.fetchall())
             except (pymysql.MySQLError, OSError) as error:
@@ -81,6 +83,7 @@ class Handler(socketserver.StreamRequestHandler):
     """One request, one answer, connection closed."""
 
     timeout = 1.0
+    server: "Server"
 
     def handle(self) -> None:
         try:
