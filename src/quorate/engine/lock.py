@@ -43,14 +43,23 @@ async def held(
     me = myself(command)
     taken: list[str] = []
     try:
-        unreachable = []
-        for node in nodes:
+        unreachable: list[UnreachableError] = []
+
+        async def take(node: str) -> None:
+            taken.append(node)
             try:
-                taken.append(node)
                 await _take(connect, node, me, path)
             except UnreachableError as error:
                 taken.remove(node)
                 unreachable.append(error)
+
+        left = list(nodes)
+        while left and not taken:
+            # The first one that answers decides between two operators; once it is ours, the rest go together.
+            await take(left.pop(0))
+        for outcome in await asyncio.gather(*(take(node) for node in left), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
         if len(taken) * 2 <= len(nodes):
             words = "\n".join(str(error) for error in unreachable)
             what = f"the lock needs a majority of {', '.join(nodes)}, and too few can be reached"
@@ -100,9 +109,7 @@ async def _take(connect: Connect, node: str, me: Holder, path: str) -> None:
 
 async def _release(connect: Connect, node: str, me: Holder, path: str) -> None:
     try:
-        found = (await holders(connect, [node], path=path)).get(node)
-        if found == me:
-            await _fix(connect, node, {"path": path, "only": me}, None)
+        await _fix(connect, node, {"path": path, "only": me}, None)
     except (TransportError, ApplyError):
         return  # out of reach: the lock is explained to whoever meets it, and `quorate unlock` removes it
 

@@ -143,12 +143,14 @@ def _follows(
         for before in earlier
         if before.node == node and before.id.startswith("file:")
     }
-    causes = sorted(
-        path for path in one.args.get("restart_on", ()) if path in changing or _inside(path, changing)
-    )
-    if not causes:
+    watched = one.args.get("restart_on", ())
+    own = f"/etc/systemd/system/{one.name}"
+    causes = sorted(path for path in watched if path in changing or _inside(path, changing))
+    its = sorted(path for path in changing if watched and (path == own or path.startswith(own + ".d/")))
+    if not causes and not its:
         return None
-    verb = "reloads" if one.args.get("reload") else "restarts"
+    verb = "reloads" if one.args.get("reload") and not its else "restarts"
+    causes += its
     note = f"{verb}, because {', '.join(causes)} {'changes' if len(causes) == 1 else 'change'}"
     return step(note=note, digest=_digest([one.args, causes]))
 
@@ -160,7 +162,7 @@ def _inside(folder: str, paths: set[str]) -> bool:
 def differences(one: Resource, state: Mapping[str, Any]) -> tuple[Difference, ...]:
     """What of ``state`` is not as desired, without secrets. A thing that is not there is one difference."""
     wrong = [key for key, value in one.desired.items() if state.get(key, _Missing) != value]
-    if "type" in wrong and state["type"] == "absent":
+    if "type" in wrong and state.get("type") == "absent":
         there = ", ".join(str(v) for k, v in one.desired.items() if k in ("mode", "owner", "group", "target"))
         return (Difference(one.kind, None, SECRET + " " + there if one.secret else there),)
     found = []

@@ -126,7 +126,10 @@ def _seconds(stamp: str) -> float:
 
 
 def _systemctl(*words: str) -> None:
-    tools.check(["systemctl", *words], f"systemctl {' '.join(words)}", timeout_s=60)
+    # Where a package has an init script too, `enable` also calls update-rc.d, which fails on a host whose
+    # packages were installed with everything disabled. The script never runs where a unit of its name exists.
+    env = {"SYSTEMCTL_SKIP_SYSV": "1"}
+    tools.check(["systemctl", *words], f"systemctl {' '.join(words)}", env=env, timeout_s=60)
 
 
 def _job(verb: str, name: str) -> None:

@@ -59,5 +59,5 @@ def command(
         tuple(after),
         serial,
         secret,
-        max(timeout_s, settle_s + check_timeout_s),
+        max(timeout_s, settle_s + check_timeout_s if settle_s else 0),
     )

@@ -29,8 +29,8 @@ class FakeNode:
 
     Args:
         node: its name.
-        states: what a look finds, by "kind:key", the key being the args' ``name``, ``path`` or ``file``, else the
-            resource's own id; a `str` is an error that the look gives. Missing: an empty state.
+        states: what a look finds, by "kind:key", the key being the args' ``name``, ``path`` or ``file``, else
+            the resource's name; a `str` is an error that the look gives. Missing: an empty state.
         trouble: of the connection: "refuse" (nothing runs), "lost before" and "lost after" (the outcome is
             unknown, and it was not, or was, run), "hang" (no answer, ever).
         only: the trouble befalls only requests for which this is true.
@@ -131,10 +131,18 @@ class LocalNode:
 
     async def run(self, command: Command) -> Completed:
         """As `Transport.run`; the agent's lock is left out."""
+        return await self.rewritten(command, lambda args: args)
+
+    async def rewritten(
+        self, command: Command, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> Completed:
+        """`run`, with every item's args replaced by ``change(args)``: to bend absolute paths."""
         self.commands.append(command)
         _, _, packed = command.stdin.partition(b"\n")
         payload = json.loads(zlib.decompress(packed))
         payload["request"].pop("lock", None)
+        for item in payload["request"]["items"]:
+            item["args"] = change(item["args"])
         packed = zlib.compress(json.dumps(payload).encode())
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command.argv[1:], stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,

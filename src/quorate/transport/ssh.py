@@ -164,7 +164,7 @@ async def _lines(stream: asyncssh.SSHReader[bytes], command: Command) -> bytes:
     if command.on_line is None:
         return await stream.read()
     seen = []
-    async for line in stream:
+    while line := await stream.readline():
         seen.append(line)
         command.on_line(line)
     return b"".join(seen)

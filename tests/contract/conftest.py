@@ -1,0 +1,8 @@
+"""The engine's small resources are shared with the unit tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
