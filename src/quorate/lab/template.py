@@ -35,7 +35,7 @@ def free_slot(taken: Iterable[IPv4Network]) -> int:
 
 
 def cluster_yaml(name: str, slot: int, nodes: Iterable[str] = NODES) -> str:
-    """The text of a cluster.yaml for a lab: three controllers on three networks, every service by default."""
+    """The text of a cluster.yaml for a lab: three controllers on three networks, the identity plane."""
     cluster, api, bmc = networks(slot)
     lines = [
         "apiVersion: quorate/v1",
@@ -53,4 +53,12 @@ def cluster_yaml(name: str, slot: int, nodes: Iterable[str] = NODES) -> str:
             f"    addresses: {{cluster: {cluster[index]}, api: {api[index]}, bmc: {bmc[index + 100]}}}",
             f"    bmc: {{address: {bmc[index]}, user: admin, password_file: secrets/bmc-{node}}}",
         ]
+    lines += [
+        "services:",
+        f"  galera:    {{vip: {api[103]}}}",
+        "  rabbitmq:  {}",
+        "  memcached: {}",
+        f"  keystone:  {{vip: {api[101]}}}",
+        f"  horizon:   {{vip: {api[102]}}}",
+    ]
     return "\n".join(lines) + "\n"
