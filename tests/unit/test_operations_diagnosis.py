@@ -397,3 +397,36 @@ def test_brokers_that_are_apart() -> None:
         "c1, c2": "its message broker is not in a cluster with c3",
         "c3": "its message broker is not in a cluster with c1, c2",
     }
+
+
+def balanced(server_state: str, keystone_on_c3: Health) -> Observation:
+    """What c1's balancer sees of keystone on c3, and what keystone there says of itself."""
+    state = {"servers": {"keystone": {"c1": "UP", "c3": server_state}}}
+    balancer = Finding("haproxy", "c1", Judgement(Health.DEGRADED, "down: keystone on c3"), state)
+    own = Finding("keystone", "c3", Judgement(keystone_on_c3, "timed out"))
+    observation = seen(look("c1", findings=(balancer,)), look("c3", findings=(own,)))
+    return replace(observation, modes={"haproxy": Mode.ACTIVE_ACTIVE, "keystone": Mode.ACTIVE_ACTIVE})
+
+
+def test_a_server_that_says_itself_that_it_is_unfit_is_not_reported_by_every_balancer_too() -> None:
+    assert [one.what for one in diagnose(balanced("DOWN", Health.FAILED))] == ["keystone: timed out"]
+
+
+def test_a_server_that_only_the_balancer_finds_unfit_is_reported() -> None:
+    assert [one.what for one in diagnose(balanced("DOWN", Health.OK))] == ["haproxy: down: keystone on c3"]
+
+
+def test_a_node_that_has_just_started_is_one_problem() -> None:
+    broken = tuple(
+        Finding(name, "c1", Judgement(Health.FAILED, "refused")) for name in ("keystone", "galera")
+    )
+    problems = diagnose(seen(look("c1", findings=broken, uptime_s=12.0)))
+    assert [one.what for one in problems] == ["it started 12 s ago; not ready yet: keystone, galera"]
+
+
+def test_a_service_that_is_down_everywhere_is_critical_even_while_the_nodes_start() -> None:
+    down = [
+        look(name, findings=(Finding("keystone", name, Judgement(Health.FAILED, "503")),), uptime_s=12.0)
+        for name in NAMES
+    ]
+    assert the(diagnose(seen(*down)), "keystone: 503").severity is Severity.CRITICAL

@@ -41,6 +41,7 @@ class NodeLook:
         view: what its Pacemaker believes of the whole cluster; None where Pacemaker does not run there.
         why_no_view: the reason for that, in a line.
         addresses: that it has on its interfaces; None where it could not be asked.
+        uptime_s: since it started.
         clock_ahead_s: its clock minus ours, or 0 where that is within what the trip took.
         disks: path to the percentage used.
         findings: every service's on this node.
@@ -53,6 +54,7 @@ class NodeLook:
     view: ClusterState | None = None
     why_no_view: str = ""
     addresses: frozenset[str] | None = None
+    uptime_s: float = float("inf")
     clock_ahead_s: float = 0.0
     disks: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()

@@ -1,7 +1,7 @@
 """Fernet rotation that cannot make a token which some node is unable to read, also with a node down.
 
 A rotation makes the staged key primary. So it is refused while a node that may serve does not have that key;
-a node that is out of reach counts by what was last seen on it. What is new is written here before any node gets
+a node out of reach counts by what was last seen on it. What is new is written here before any node gets
 it: an interrupted rotation is completed by the next one, never doubled.
 """
 

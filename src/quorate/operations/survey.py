@@ -19,9 +19,9 @@ from quorate.transport.base import Connect
 
 CONNECT_S = 2.5
 """For `transport.ssh.connector`: a node that is off is known as silent after this, and shown within 3 s."""
-NODE_S = 6.0
+NODE_S = 8.0
 """A node that took the connection but does not answer is given up after this."""
-PROBE_S = 4.0
+PROBE_S = 5.0
 """How long one question may take on the node; services' own probes give up after 3 s."""
 BMC_S = 2.5
 """A BMC of a lab or of a server room answers in 0.2 to 1 s."""
@@ -133,6 +133,7 @@ def read(
         view=view,
         why_no_view=why_no_view,
         addresses=frozenset(facts["addresses"]) if "addresses" in facts else None,
+        uptime_s=float(facts.get("uptime_s", "inf")),
         clock_ahead_s=min(0.0, clock - before) + max(0.0, clock - after),
         disks=dict(facts.get("disks", {})),
         findings=tuple(_judge(probe, answer) for probe, answer in zip(probes, services, strict=True)),

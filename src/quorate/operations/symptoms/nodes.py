@@ -90,7 +90,7 @@ def paused(seen: Observation) -> Iterator[Problem]:
             "when the work is done, on a node: crm_attribute --name maintenance-mode --delete",
         )
     for state in seen.view.nodes if seen.view else ():
-        if state.standby:
+        if state.standby and not state.pending:
             yield Problem(
                 "it is in standby: it votes, but runs no services",
                 state.name,

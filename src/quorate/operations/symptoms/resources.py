@@ -10,6 +10,8 @@ from quorate.operations.problems import Problem, Severity, critical
 
 FENCING = "stonith:"
 """How the agent of a fencing device starts in what crm_mon prints."""
+STARTING_S = 120.0
+"""How long a node may take until everything runs on it: Galera may have to copy its data first."""
 STARTING = frozenset({"Starting", "Promoting"})
 
 
@@ -54,7 +56,7 @@ def fencing_devices(seen: Observation) -> Iterator[Problem]:
             "run: quorate apply",
         )
     for device in devices:
-        if device.role in STARTING:
+        if device.pending or device.role in STARTING:
             continue
         if device.failed or not device.nodes:
             reasons = [failure.reason for failure in view.failures if failure.resource == device.id]
@@ -119,6 +121,11 @@ def failed_operations(seen: Observation) -> Iterator[Problem]:
             )
 
 
+def _settled(seen: Observation, node: str) -> bool:
+    """Whether ``node`` should run everything by now."""
+    return node in seen.cluster.controllers and seen.looks[node].uptime_s >= STARTING_S
+
+
 def missing_instances(seen: Observation) -> Iterator[Problem]:
     """Clones that run on fewer nodes than are ready for them."""
     view = seen.view
@@ -134,7 +141,7 @@ def missing_instances(seen: Observation) -> Iterator[Problem]:
     for parent, running in clones.items():
         for node in ready:
             known = any(where == node and parent.startswith(resource) for resource, where in failing)
-            if node not in running and running and not known and node in seen.cluster.controllers:
+            if node not in running and running and not known and _settled(seen, node):
                 yield Problem(
                     f"{parent} does not run on it",
                     node,
