@@ -93,7 +93,7 @@ def given(archive: str, security: str | None) -> Mirror:
         UsageError: an address is not one that apt can fetch from.
     """
     for address in (archive, security or archive):
-        if not re.match(r"^(https?|ftp|file|copy):/\S+$", address):
+        if not re.match(r"^((https?|ftp)://[^\s/]+(/\S*)?|(file|copy):/\S+)$", address):
             raise UsageError(
                 f"{address!r} is not the address of a Debian archive", next_step="say http://host/debian"
             )

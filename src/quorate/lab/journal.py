@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quorate.errors import LabError
-from quorate.lab import hardware, power
+from quorate.lab import hardware, loops, power
 from quorate.lab.layout import NodeFolder
 
 READ = Path(__file__).parent / "journal.sh"
@@ -30,26 +30,9 @@ def show(folder: NodeFolder, options: Sequence[str]) -> int:
     if not image.is_dir():
         raise LabError(f"the image of {folder.node} is not there", where=str(image))
     if supervisor := power.supervisor(folder):
-        argv = [
-            "nsenter",
-            f"--target={supervisor}",
-            "--mount",
-            "--",
-            "chroot",
-            str(folder.merged),
-            "journalctl",
-        ]
-        argv += ["--directory=/var/log/journal", *options]
-    else:
-        argv = [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "private",
-            "--",
-            str(READ),
-            str(folder.path),
-            str(image),
-        ]
-        argv += [*options]
-    return subprocess.run(argv, check=False).returncode
+        argv = ["nsenter", f"--target={supervisor}", "--mount", "--", "chroot", str(folder.merged), "journalctl"]
+        return subprocess.run([*argv, "--directory=/var/log/journal", *options], check=False).returncode
+    with power.locked(folder):
+        loops.wait_free(folder.disk)
+        argv = ["unshare", "--mount", "--propagation", "private", "--", str(READ), str(folder.path), str(image)]
+        return subprocess.run([*argv, *options], check=False).returncode

@@ -10,7 +10,6 @@ from quorate.home import Home
 from quorate.lab import lower, raise_machines, setup, snapshots
 from quorate.lab.layout import LabFolder
 from quorate.lab.snapshots import Snapshot
-from quorate.spec.load import load
 
 
 def restore(lab: LabFolder, name: str, listener: Listener) -> None:
@@ -31,7 +30,7 @@ def restore(lab: LabFolder, name: str, listener: Listener) -> None:
     started = time.monotonic()
     subject = f"restore {name}"
     listener(Event(Kind.STARTED, subject, f"bringing {lab.name} back"))
-    cluster = load(Home(snapshot.home).spec)
+    cluster = setup.read(Home(snapshot.home).spec)
     with setup.choosing(lab.root):
         setup.check_free(lab.root, lab.name, cluster)
         if found := lower.find(lab.root).get(lab.name):

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from quorate.errors import PreconditionError, UsageError
 from quorate.home import Home
 from quorate.lab import hardware, network, template
@@ -80,6 +82,11 @@ def check_free(root: Path, lab: str, cluster: Cluster) -> None:
             evidence="\n".join(clashes),
             next_step="take the other lab down, or use other networks in cluster.yaml",
         )
+
+
+def read(spec: Path) -> Cluster:
+    """A cluster.yaml that was judged when the lab adopted it: only its shape is looked at again."""
+    return Cluster.model_validate(YAML(typ="safe").load(spec))
 
 
 def adopt(home: Home, text: str) -> None:
