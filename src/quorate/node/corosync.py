@@ -31,14 +31,17 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     if "Quorate:" not in done.out:
         raise tools.NotReady("Corosync does not answer on this node", done.words)
     fields = dict(line.split(":", 1) for line in done.out.splitlines() if ":" in line)
-    names = _cmap("nodelist.node.", ".name")
-    ids = _cmap("nodelist.node.", ".nodeid")
-    members = {line.split()[0] for line in done.out.partition("Nodeid")[2].splitlines()[1:] if line.strip()}
+    listed = _cmap("nodelist.node.")
+    names = {
+        listed[key.replace(".name", ".nodeid")]: name for key, name in listed.items() if key.endswith(".name")
+    }
+    rows = done.out.partition("Nodeid")[2].splitlines()[1:]
+    members = {line.split()[0] for line in rows if line.strip()}
     return {
         "quorate": fields["Quorate"].strip() == "Yes",
-        "members": sorted(name for index, name in names.items() if ids.get(index) in members),
+        "members": sorted(name for identifier, name in names.items() if identifier in members),
         "loaded": _loaded(args["files"]),
-        "links_down": _links_down({ids[index]: name for index, name in names.items() if index in ids}),
+        "links_down": links_down(_cmap("stats.knet.node", "-m", "stats"), names),
     }
 
 
@@ -58,32 +61,29 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
         raise tools.Failed(f"no quorum within {args['wait_s']} s", shown)
 
 
-def _cmap(prefix: str, suffix: str) -> dict[str, str]:
-    """``nodelist.node.0.name (str) = c1`` lines of corosync-cmapctl(8), as "0" → "c1"."""
-    done = tools.run(["corosync-cmapctl", prefix], timeout_s=4)
-    found = {}
-    for line in done.out.splitlines():
-        key, _, value = line.partition(" (")
-        if key.startswith(prefix) and key.endswith(suffix):
-            found[key[len(prefix) : -len(suffix)]] = value.partition(" = ")[2].strip()
-    return found
+def _cmap(prefix: str, *options: str) -> dict[str, str]:
+    """Keys and values under ``prefix`` (corosync-cmapctl(8)): ``nodelist.node.0.name (str) = c1`` lines."""
+    lines = tools.run(["corosync-cmapctl", *options, prefix], timeout_s=4).out.splitlines()
+    return {line.partition(" (")[0]: line.partition(" = ")[2].strip() for line in lines if " = " in line}
 
 
-def _links_down(names: dict[str, str]) -> list[str]:
-    """``stats.knet.node2.link1.connected (u8) = 0``: the two links to every other node."""
-    connected = _cmap("stats.knet.node", ".connected")
+def links_down(stats: dict[str, str], names: dict[str, str]) -> list[str]:
+    """Links that are configured and not connected, as "c2 link 1".
+
+    Args:
+        stats: ``stats.knet.node12.link0.connected`` and the like (cmap_keys(7)).
+        names: node id to name.
+    """
     down = []
-    for key, value in connected.items():
-        node, _, link = key.partition(".link")
-        if value == "0" and _enabled(key):
+    for key, value in stats.items():
+        if (
+            key.endswith(".connected")
+            and value == "0"
+            and stats.get(key[: -len("connected")] + "enabled") == "1"
+        ):
+            node, _, link = key[len("stats.knet.node") : -len(".connected")].partition(".link")
             down.append(f"{names.get(node, node)} link {link}")
     return sorted(down)
-
-
-def _enabled(key: str) -> bool:
-    """A link to oneself, and one that is not configured, is not enabled."""
-    done = tools.run(["corosync-cmapctl", "-g", f"stats.knet.node{key}.enabled"], timeout_s=4)
-    return done.out.strip().endswith("= 1")
 
 
 def _digest(files: list[str]) -> str:

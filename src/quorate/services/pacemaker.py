@@ -33,7 +33,7 @@ class PacemakerOptions(Options):
 
     peers_wait_s: Annotated[int, Field(ge=0, le=600)] = 30
     """At boot, how long Pacemaker waits for all nodes before it starts, and may fence the missing ones."""
-    election_wait_s: Annotated[int, Field(ge=1, le=60)] = 3
+    election_wait_s: Annotated[int, Field(ge=1, le=60)] = 2
     """``dc-deadtime``: how long a starting node listens for a coordinator before one is elected."""
     action_limit: Annotated[int, Field(ge=1, le=64)] = 8
     """How many resource operations may run on a node at once."""

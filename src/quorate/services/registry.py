@@ -23,7 +23,8 @@ from quorate.services.base import Context, HealthProbe, Offers, Options, Service
 from quorate.spec.model import Cluster, Mode
 
 
-def _collect(classes: Iterable[type[Service]]) -> dict[str, type[Service]]:
+def collect(classes: Iterable[type[Service]]) -> dict[str, type[Service]]:
+    """``classes`` by name. Raises ValueError where two have the same."""
     found: dict[str, type[Service]] = {}
     for service in classes:
         if service.name in found:
@@ -50,7 +51,7 @@ def available() -> dict[str, type[Service]]:
             and value.__module__ == loaded.__name__
             and "name" in vars(value)
         ]
-    return dict(sorted(_collect(classes).items()))
+    return dict(sorted(collect(classes).items()))
 
 
 def _packages(services: Iterable[type[Service] | Service]) -> tuple[str, ...]:
