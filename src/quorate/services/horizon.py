@@ -87,6 +87,7 @@ class Horizon(Service):
                 "check": "http",
                 "target": f"http://127.0.0.1:{PORT}{LOGIN}",
                 "deadline": "8",
+                "warmup": "90",
             },
             meta={"requires": "quorum", "failure-timeout": "60s", "migration-threshold": "5"},
             operations=(

@@ -80,7 +80,13 @@ class Keystone(Service):
         primitive = Primitive(
             id=self.name,
             agent="ocf:quorate:unit",
-            params={"unit": UNIT, "check": "http", "target": f"http://127.0.0.1:{PORT}/v3", "deadline": "5"},
+            params={
+                "unit": UNIT,
+                "check": "http",
+                "target": f"http://127.0.0.1:{PORT}/v3",
+                "deadline": "5",
+                "warmup": "90",
+            },
             meta={"requires": "quorum", "failure-timeout": "60s", "migration-threshold": "5"},
             operations=(
                 Operation("start", timeout_s=120),
