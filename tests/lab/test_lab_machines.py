@@ -50,16 +50,24 @@ class Lab:
     home: Home
     cluster: Cluster
 
+    @property
+    def login(self) -> list[str]:
+        """How ssh is called: the operator's key, host keys pinned, no questions."""
+        pinned, key = self.home.path / "ssh/known_hosts", self.home.path / "ssh/id_ed25519"
+        options = [
+            f"UserKnownHostsFile={pinned}",
+            "StrictHostKeyChecking=yes",
+            "BatchMode=yes",
+            "LogLevel=ERROR",
+        ]
+        return ["ssh", "-i", str(key), *(word for option in options for word in ("-o", option))]
+
     def node(self, name: str) -> NodeFolder:
         return self.folder.node(name)
 
     def ssh(self, node: str, script: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a shell script on a node, the host key checked against the pinned one."""
-        argv = [
-            "ssh", "-i", str(self.home.path / "ssh/id_ed25519"), "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
-            "-o", f"UserKnownHostsFile={self.home.path / 'ssh/known_hosts'}", "-o", "StrictHostKeyChecking=yes",
-            "-o", "ConnectTimeout=5", f"root@{self.cluster.address(node)}", script,
-        ]  # fmt: skip
+        argv = [*self.login, f"root@{self.cluster.address(node)}", script]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=check)
 
     def bmc(self, node: str, *words: str, password: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -231,19 +239,11 @@ def test_links_break_in_the_direction_asked_for_and_heal(lab: Lab) -> None:
         """Whether one datagram from ``sender`` arrives at ``receiver``."""
         port, address = 9999, lab.cluster.address(receiver)
         listen = f"timeout 3 socat -u UDP-RECVFROM:{port} STDOUT"
-        listener = subprocess.Popen(
-            ["ssh", "-i", str(lab.home.path / "ssh/id_ed25519"), "-o", "LogLevel=ERROR",
-             "-o", f"UserKnownHostsFile={lab.home.path / 'ssh/known_hosts'}",
-             f"root@{lab.cluster.address(receiver, 'api')}", listen],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        to_receiver = [*lab.login, f"root@{lab.cluster.address(receiver, 'api')}"]
+        to_sender = [*lab.login, f"root@{lab.cluster.address(sender, 'api')}"]
+        listener = subprocess.Popen([*to_receiver, listen], stdout=subprocess.PIPE, text=True)
         spray = f"for n in $(seq 20); do echo hello | socat -u - UDP-SENDTO:{address}:{port}; sleep 0.1; done"
-        subprocess.run(
-            ["ssh", "-i", str(lab.home.path / "ssh/id_ed25519"), "-o", "LogLevel=ERROR",
-             "-o", f"UserKnownHostsFile={lab.home.path / 'ssh/known_hosts'}",
-             f"root@{lab.cluster.address(sender, 'api')}", spray],
-            check=False, timeout=30,
-        )  # fmt: skip
+        subprocess.run([*to_sender, spray], check=False, timeout=30)
         return "hello" in listener.communicate(timeout=30)[0]
 
     # Neighbours are pinned, so that only the direction of the datagram decides, not that of the ARP reply.

@@ -224,7 +224,7 @@ def _described(one: Found) -> dict[str, Any]:
 @name_option
 @click.option("--all", "every", is_flag=True, help="Every lab on this host.")
 def down(name: str | None, every: bool) -> int:
-    """Take a lab down: no process, mount, interface, loop device, rule or file of it stays. Snapshots stay."""
+    """Take a lab down: nothing of it stays, neither process nor file, except its snapshots."""
     from quorate.lab import lower
     from quorate.lab.snapshots import listing
 
@@ -285,7 +285,7 @@ def ssh(node: str, command: tuple[str, ...], name: str | None) -> None:
 @click.option("--bmc", "bmc_log", is_flag=True, help="What its BMC did.")
 @name_option
 def logs(node: str, options: tuple[str, ...], console: bool, bmc_log: bool, name: str | None) -> int:
-    """The journal of NODE, read from its disk: also when it is off or hangs. OPTIONS go to journalctl (after --)."""
+    """The journal of NODE, read from its disk, also when it is off. OPTIONS (after --) are journalctl's."""
     from quorate.lab import journal
 
     folder = _node(name, node)
@@ -302,7 +302,7 @@ def logs(node: str, options: tuple[str, ...], console: bool, bmc_log: bool, name
 @name_option
 @json_option
 def power(action: str, node: str, name: str | None, as_json: bool) -> int:
-    """Work NODE's power switch as its BMC does: off loses what was not synced, on replays the disk's journal."""
+    """Work NODE's power switch as its BMC does. Off loses what was not synced."""
     from quorate.lab import power as switch
 
     folder = _node(name, node)

@@ -1,4 +1,4 @@
-"""How the operator gets into the machines: an SSH key, pinned host keys, BMC passwords. What real hosts come with too."""
+"""How the operator gets into the machines: an SSH key, pinned host keys, BMC passwords."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quorate.spec.model import Cluster
 
 
 def _key_pair(path: Path, comment: str) -> str:
-    """Make an Ed25519 key pair at ``path`` and ``path``.pub, if it is not there; hand back the public line."""
+    """Make an Ed25519 key pair at ``path``, unless it is there; hand back the public line."""
     public = path.with_name(path.name + ".pub")
     if not path.exists() or not public.exists():
         key = Ed25519PrivateKey.generate()

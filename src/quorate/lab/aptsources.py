@@ -1,4 +1,4 @@
-"""Which Debian mirror this machine uses, read from its own apt configuration, so that no address is built in."""
+"""Which Debian mirror this machine uses, by its own apt configuration: no address is built in."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def deb822(text: str) -> list[Entry]:
 
 
 def choose(entries: list[Entry]) -> Mirror | None:
-    """The Debian archive and its security archive among ``entries``, or None where there is no Debian archive."""
+    """The Debian archive and its security archive among ``entries``, or None where there is none."""
     debian = [entry for entry in entries if _DEBIAN.match(entry.suite)]
     main = [entry.uri for entry in debian if entry.suite.isalpha()]
     secure = [entry.uri for entry in debian if entry.suite.endswith(("-security", "/updates"))]

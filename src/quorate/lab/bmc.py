@@ -1,7 +1,7 @@
 """One machine's BMC: IPMI 2.0 over LAN (RMCP+), its chassis commands wired to the machine's power switch.
 
-Run as ``python -m quorate.lab.bmc <node folder>``: a process of its own, so that it answers while the machine is off,
-hung or frozen. The password comes from a file that only root can read.
+Run as ``python -m quorate.lab.bmc <node folder>``: a process of its own, so that it answers while the machine
+is off, hung or frozen. The password comes from a file that only root can read.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from quorate.errors import QuorateError
 from quorate.lab import hardware, power
 from quorate.lab.layout import NodeFolder
 
-NODE_BUSY = 0xC0
-"""IPMI 2.0, table 5-2: the command could not be carried out because the node is busy; the caller may retry."""
+NOT_IN_THIS_STATE = 0xD5
+"""IPMI 2.0, table 5-2: the command is not supported in the present state."""
 UNSPECIFIED = 0xFF
 """IPMI 2.0, table 5-2: unspecified error."""
 
@@ -54,7 +54,7 @@ class NodeBmc(Bmc):  # type: ignore[misc]
 
     def power_cycle(self) -> int:
         """Off and on; refused while it is off (IPMI 2.0, 28.3)."""
-        return self._switch("reset") if power.is_on(self.folder) else 0xD5
+        return self._switch("reset") if power.is_on(self.folder) else NOT_IN_THIS_STATE
 
     def power_reset(self) -> int:
         """Hard reset; refused while it is off."""

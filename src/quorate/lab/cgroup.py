@@ -1,8 +1,8 @@
 """A machine's control group (cgroup v2): who lives in it, end all of them at once, know when nobody is left.
 
 Only the unified hierarchy's own files are used (Documentation/admin-guide/cgroup-v2.rst): ``cgroup.procs``,
-``cgroup.events`` (``populated``) and ``cgroup.kill``, which ends every process of the subtree, stopped and frozen
-ones too, without a race against new ones.
+``cgroup.events`` (``populated``) and ``cgroup.kill``, which ends every process of the subtree, stopped and
+frozen ones too, without a race against new ones.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def machines(
         if network not in cluster.networks or address not in cluster.networks[network].cidr
     ]
     findings += [
-        f"nodes.{name}.bmc.address: {node.bmc.address} is in none of the networks, so the lab cannot give it a BMC"
+        f"nodes.{name}.bmc.address: {node.bmc.address} is in none of the networks"
         for name, node in cluster.nodes.items()
         if node.bmc and network_of(cluster, str(node.bmc.address)) is None
     ]

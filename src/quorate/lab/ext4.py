@@ -1,7 +1,7 @@
 """A machine's disk: made in well under a second, and able to lose power.
 
-Two ioctls do what hardware does: FIFREEZE/FITHAW (ioctl_fsfreeze(2)) stop all writing for a moment so that a copy is
-of one instant, and EXT4_IOC_SHUTDOWN (Linux fs/ext4/ext4.h: ``_IOR('X', 125, __u32)``) ends the file system at once;
+FIFREEZE and FITHAW (Linux include/uapi/linux/fs.h) stop all writing for a moment, so that a copy is of one
+instant. EXT4_IOC_SHUTDOWN (Linux fs/ext4/ext4.h: ``_IOR('X', 125, __u32)``) ends the file system at once;
 with flag 2, EXT4_GOING_FLAGS_NOLOGFLUSH, what was not synced yet is lost, as in a power cut.
 """
 

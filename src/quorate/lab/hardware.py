@@ -1,4 +1,4 @@
-"""What a machine is made of: its image, its network cards and its BMC. Kept beside its disk, like a VM's definition."""
+"""What a machine is made of: its image, its network cards, its BMC. Kept beside its disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is this host fit for a lab? Asked before anything is touched; then what is missing is installed and raised."""
+"""Is this host fit for a lab? Asked before anything is touched; then what is missing is installed."""
 
 from __future__ import annotations
 

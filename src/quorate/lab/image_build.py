@@ -39,8 +39,8 @@ _DPKG = (
 class Progress:
     """Reads the builder's output line by line and knows how far it is.
 
-    The builder installs twice: the essential packages (about a tenth of the work), then all others. The shares of
-    unpacking and configuring are measured on two cores.
+    The builder installs twice: the essential packages (about a tenth of the work), then all others. The
+    shares of unpacking and configuring are measured on two cores.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
     """The root file system of ``recipe``, built if it is not there yet.
 
     Raises:
-        LabError: the mirror does not answer, a package does not exist, the disk is full, … Nothing half-built stays.
+        LabError: the mirror does not answer, a package does not exist, … Nothing half-built stays.
     """
     target = store.rootfs(recipe.key)
     if store.has(recipe):
@@ -174,7 +174,7 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
                 "the image could not be built",
                 where=mirror.archive,
                 evidence=reason(tail),
-                next_step="see whether the mirror answers and has the packages, or name another one with --mirror",
+                next_step="see whether the mirror answers, or name another one with --mirror",
             )
     finally:
         store.builder.kill()

@@ -1,4 +1,4 @@
-"""Read a machine's journal from its disk, without asking the machine: it may be off, hung, or cut from the network."""
+"""Read a machine's journal from its disk, without asking the machine: it may be off, hung, or cut off."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ def show(folder: NodeFolder, options: Sequence[str]) -> int:
     if not image.is_dir():
         raise LabError(f"the image of {folder.node} is not there", where=str(image))
     if supervisor := power.supervisor(folder):
-        argv = ["nsenter", f"--target={supervisor}", "--mount", "--", "chroot", str(folder.merged), "journalctl"]
-        return subprocess.run([*argv, "--directory=/var/log/journal", *options], check=False).returncode
+        enter = ["nsenter", f"--target={supervisor}", "--mount", "--", "chroot", str(folder.merged)]
+        argv = [*enter, "journalctl", "--directory=/var/log/journal", *options]
+        return subprocess.run(argv, check=False).returncode
     with power.locked(folder):
         loops.wait_free(folder.disk)
-        argv = ["unshare", "--mount", "--propagation", "private", "--", str(READ), str(folder.path), str(image)]
-        return subprocess.run([*argv, *options], check=False).returncode
+        enter = ["unshare", "--mount", "--propagation", "private", "--", str(READ)]
+        argv = [*enter, str(folder.path), str(image), *options]
+        return subprocess.run(argv, check=False).returncode

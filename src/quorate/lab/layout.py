@@ -1,4 +1,4 @@
-"""Where a lab's files are and what its parts are called. Names are derived, never remembered: a lab is found by them."""
+"""Where a lab's files are and what its parts are called. A lab is found by these names."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ def link_name(lab: str, node: str, network: str) -> str:
 
 def alias(lab: str, node: str = "", network: str = "") -> str:
     """What an interface says about itself: whose it is."""
-    return " ".join(
-        part for part in (ALIAS, f"lab={lab}", f"node={node}" if node else "", f"network={network}" if network else "")
-        if part
-    )  # fmt: skip
+    words = [
+        ALIAS,
+        f"lab={lab}",
+        *([f"node={node}"] if node else []),
+        *([f"network={network}"] if network else []),
+    ]
+    return " ".join(words)
 
 
 def parse_alias(text: str) -> dict[str, str] | None:

@@ -1,7 +1,7 @@
-"""Faults of a node's link, made outside the node: in the lab's own nftables table on the bridge's side of the cable.
+"""Faults of a node's link, made outside the node: in an nftables table of the lab's own.
 
-The node sees nothing but silence: its card keeps its carrier, as behind a broken switch. Faults hold by interface
-name, so they outlive a power cycle of the node; they end with `heal`, or with the lab.
+The node sees nothing but silence: its card keeps its carrier, as behind a broken switch. Faults hold by
+interface name, so they outlive a power cycle of the node; they end with `heal`, or with the lab.
 """
 
 from __future__ import annotations

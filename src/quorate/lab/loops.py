@@ -31,8 +31,8 @@ def of(disk: Path) -> list[str]:
 def wait_free(disk: Path, deadline_s: float = 10.0) -> None:
     """Return once no loop device has ``disk``: its file system is unmounted everywhere.
 
-    A machine's mounts end with its last process and free the device by themselves; one that was left attached by
-    hand is detached here.
+    A machine's mounts end with its last process and free the device by themselves; one that was left attached
+    by hand is detached here.
 
     Raises:
         LabError: it was still attached after ``deadline_s`` seconds.

@@ -1,6 +1,6 @@
 """The lab's networks: a bridge each, which the lab owns, and a link for each network card of each machine.
 
-Bridges reach nothing outside: no address translation, no route. Every interface says in its alias whose it is.
+Bridges reach nothing outside: no address translation, no route. An interface's alias says whose it is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def ensure_bridge(lab: str, network: str, cidr: IPv4Network, extra: Sequence[str
     commands = []
     if mine is None:
         commands += [
-            f"link add name {name} address {mac(lab, network)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            f"link add name {name} address {mac(lab, network)} "
+            "type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
             f'link set dev {name} alias "{alias(lab, network=network)}"',
         ]
     first = next(cidr.hosts())
@@ -122,7 +123,7 @@ def used_by_host() -> list[tuple[str, IPv4Interface]]:
 
 
 def routed_by_host() -> list[tuple[str, IPv4Network]]:
-    """Every IPv4 network that this host has a route to except the default route, and through which interface."""
+    """Every IPv4 network that this host has a route to, and through which interface; no default routes."""
     lines = [line.split() for line in run(["ip", "-o", "-4", "route", "show"], timeout_s=10).splitlines()]
     return [
         (words[words.index("dev") + 1], IPv4Network(words[0], strict=False))

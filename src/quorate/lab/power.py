@@ -1,9 +1,9 @@
 """The power switch of a machine, as its BMC works it.
 
-Off is a power cut, in this order: the links go dead (a machine that loses power sends no FIN and no RST), its file
-system is shut down so that what was not synced is lost, then every process ends. It is reported off only once no
-process of it is left and its disk is free. On replays the disk's journal and boots. Every call is idempotent, and
-one call at a time changes a machine's power.
+Off is a power cut, in this order: the links go dead (a machine that loses power sends no FIN and no RST), its
+file system is shut down so that what was not synced is lost, then every process ends. It is reported off only
+once no process of it is left and its disk is free. On replays the disk's journal and boots. Every call is
+idempotent, and one call at a time changes a machine's power.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DEVICES = ("/dev/net/tun", "/dev/fuse")
 
 @contextmanager
 def locked(folder: NodeFolder) -> Iterator[None]:
-    """Nobody else changes the machine's power inside this block. Raises LabError where there is no such node."""
+    """Nobody else changes the machine's power inside this block. Raises LabError: no such node."""
     if not folder.path.is_dir():
         raise LabError(
             f"the lab {folder.lab} has no node {folder.node}",
@@ -48,7 +48,7 @@ def is_on(folder: NodeFolder) -> bool:
 
 
 def supervisor(folder: NodeFolder) -> int | None:
-    """The process that holds the machine's disk mounted in its mount namespace. None when the machine is off."""
+    """The process that has the machine's disk mounted in its mount namespace. None when it is off."""
     for pid in sorted(Group.of(folder.lab, folder.node).pids()):
         with suppress(OSError):
             if Path(f"/proc/{pid}/root{folder.fs}/upper").is_dir():
@@ -57,7 +57,7 @@ def supervisor(folder: NodeFolder) -> int | None:
 
 
 def filesystem(folder: NodeFolder) -> Path | None:
-    """The machine's disk as this process can reach it: through its supervisor. None when the machine is off."""
+    """The machine's disk as this process can reach it: through its supervisor. None when it is off."""
     pid = supervisor(folder)
     return Path(f"/proc/{pid}/root{folder.fs}") if pid else None
 
@@ -107,7 +107,7 @@ def _lose_unsynced(folder: NodeFolder) -> None:
         if (disk := filesystem(folder)) is not None:
             ext4.lose_power(disk)
             return
-        # Its supervisor is gone but others live: the same file system can be mounted a second time, and ended there.
+        # Its supervisor is gone but others live: mount the same file system a second time, and end it there.
         for device in loops.of(folder.disk):
             run(["mount", "-t", "ext4", f"/dev/{device}", str(folder.fs)], timeout_s=10)
             try:
@@ -142,10 +142,10 @@ def _on(folder: NodeFolder) -> None:
 def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Group) -> None:
     name = machine_name(folder.lab, folder.node)
     devices = [f"--bind={device}" for device in _DEVICES if Path(device).exists()]
-    # setsid --fork: the machine is nobody's child, so it outlives the command line and the BMC that started it.
+    # setsid --fork: the machine is nobody's child, so it outlives whoever started it.
+    namespaces = ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net"]
     process = subprocess.Popen(
-        ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net", str(BOOT), str(folder.path),
-         str(image), str(group.path), name, folder.node, *devices],
+        [*namespaces, str(BOOT), str(folder.path), str(image), str(group.path), name, folder.node, *devices],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr

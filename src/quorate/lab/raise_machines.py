@@ -60,7 +60,7 @@ def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
         there = hardware.load(folder)
         if replace(there, image=machine.image) != machine:
             raise UsageError(
-                f"the node {folder.node} exists in the lab {folder.lab} with other addresses than the spec gives it",
+                f"the node {folder.node} exists in the lab {folder.lab}, but not as the spec describes it",
                 next_step=f"./quorate lab down --name {folder.lab}, then up again",
             )
         return
@@ -79,8 +79,8 @@ def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
 def networks(lab: LabFolder, cluster: Cluster, listener: Listener) -> None:
     """Make the lab's bridges, with this host's addresses in them: its own and the BMCs'."""
     if network.bridge_filter_off():
-        listener(Event(Kind.NOTE, "network", "set net.bridge.bridge-nf-call-iptables to 0: the host's packet filter "
-                       "would otherwise judge frames between machines"))  # fmt: skip
+        text = "set net.bridge.bridge-nf-call-iptables to 0: the host's packet filter would judge frames"
+        listener(Event(Kind.NOTE, "network", text))
     for name, net in cluster.networks.items():
         network.ensure_bridge(lab.name, name, net.cidr, define.bmc_addresses(cluster, name))
 

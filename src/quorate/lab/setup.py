@@ -1,4 +1,4 @@
-"""Which cluster.yaml a lab gets: the one handed in, the one it has, or a new one with networks that nobody uses."""
+"""Which cluster.yaml a lab gets: the one handed in, the one it has, or a new one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from quorate.errors import PreconditionError, UsageError
 from quorate.home import Home
 from quorate.lab import hardware, network, template
 from quorate.lab.layout import LabFolder
-from quorate.spec.model import Cluster
+from quorate.spec.model import Cluster, Name
 
 
 @contextmanager
@@ -99,11 +100,10 @@ def adopt(home: Home, text: str) -> None:
 
 def lab_name(name: str) -> str:
     """``name``, if a lab can be called so. Raises UsageError."""
-    label = name.replace("-", "")
-    if not (0 < len(name) <= 15 and label.isalnum() and name.isascii() and name[0].isalpha() and name == name.lower()
-            and not name.endswith("-")):  # fmt: skip
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError:
         raise UsageError(
             f"{name!r} cannot be a lab's name",
             next_step="1 to 15 lower-case letters, digits and -, a letter first",
-        )
-    return name
+        ) from None

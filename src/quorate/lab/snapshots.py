@@ -1,4 +1,4 @@
-"""Keep a whole lab as it is at one moment, and bring it back: disks and the cluster's folder, without its histories."""
+"""Keep a whole lab as it is at one moment, and bring it back: disks, and the cluster's folder."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def save(lab: LabFolder, snapshot: Snapshot, listener: Listener) -> None:
 
 
 def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
-    """Give the lab's folder and the cluster's `Home` the contents of the snapshot. Every machine has to be off.
+    """Give the lab's folder and the cluster's `Home` the contents of the snapshot. Machines have to be off.
 
     The snapshot stays as it is. Histories made since stay too.
 
@@ -155,7 +155,7 @@ def remove(snapshot: Snapshot) -> None:
 
 @contextmanager
 def frozen(file_systems: list[Path]) -> Iterator[None]:
-    """No write reaches any of the file systems inside this block; all are thawed afterwards, whatever happens.
+    """No write reaches the file systems inside this block; all are thawed afterwards, whatever happens.
 
     Raises:
         LabError: one could not be frozen.
