@@ -136,22 +136,22 @@ def render_summary(raised: Raised, before: Mapping[str, float] | None = None) ->
         before: phases that came before (image, machines), in seconds.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
+    from quorate.cli.console import console
     from quorate.cli.env import lines
     from quorate.cli.verify import show
 
-    console = Console(highlight=False)
+    out = console()
     phases = {**(before or {}), **raised.phases}
     table = Table("phase", "seconds", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.columns[1].justify = "right"
     for name, seconds in phases.items():
         table.add_row(name, f"{seconds:.1f}")
     table.add_row("in all", f"{sum(phases.values()):.1f}", style="bold")
-    console.print(table)
-    console.print()
+    out.print(table)
+    out.print()
     show(raised.verification)
-    console.print()
+    out.print()
     for line in lines(raised.environment):
-        console.print(line, soft_wrap=True, markup=False)
+        out.print(line, soft_wrap=True, markup=False)

@@ -48,7 +48,8 @@ async def _once(target: Target, as_json: bool) -> int:
 async def _watch(target: Target) -> int:
     from rich.live import Live
 
-    from quorate.cli.status_view import PLAIN_WIDTH, drawn
+    from quorate.cli.console import WIDE
+    from quorate.cli.status_view import drawn
     from quorate.operations.survey import CONNECT_S
     from quorate.transport.ssh import connector
 
@@ -58,7 +59,7 @@ async def _watch(target: Target) -> int:
             with Live(drawn(found, watched=True), auto_refresh=False, screen=True) as live:
                 while True:
                     found, _ = await asyncio.gather(_look(target, connect), asyncio.sleep(REDRAW_S))
-                    live.update(drawn(found, True, live.console.width >= PLAIN_WIDTH), refresh=True)
+                    live.update(drawn(found, True, live.console.width >= WIDE), refresh=True)
         finally:
             click.echo(f"last seen: {'healthy' if found.healthy else 'not healthy'}")
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from quorate.operations.status import Status
 
 MARKS = {"ok": "✓", "degraded": "~", "failed": "✗", "unknown": "?"}
-PLAIN_WIDTH = 140
-"""Columns, where nobody says how many there are; what fits more than the state of each service."""
 COLOURS = {
     "ok": "green",
     "degraded": "yellow",
@@ -29,12 +27,10 @@ COLOURS = {
 
 def show(status: Status) -> None:
     """Print ``status`` on standard output."""
-    from rich.console import Console
+    from quorate.cli.console import WIDE, console
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH, soft_wrap=True)
-    console.print(drawn(status, wide=console.width >= PLAIN_WIDTH))
+    out = console()
+    out.print(drawn(status, wide=out.width >= WIDE))
 
 
 def drawn(status: Status, watched: bool = False, wide: bool = False) -> Group:

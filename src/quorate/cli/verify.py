@@ -50,23 +50,24 @@ async def prove(target: Target, listener: Listener) -> Verification:
 def show(found: Verification) -> None:
     """Print every check with its evidence, and the verdict."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from quorate.cli.console import console
 
     table = Table("", "service", "proof", "evidence", "s", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for check in found.checks:
         mark = Text(MARKS[check.verdict], style=COLOURS[check.verdict])
         table.add_row(mark, check.service, check.title, Text(check.evidence), f"{check.seconds:.2f}")
-    console = Console(highlight=False)
-    console.print(table)
+    out = console()
+    out.print(table)
     counts = ", ".join(
         f"{number} {verdict}"
         for verdict in MARKS
         if (number := sum(check.verdict == verdict for check in found.checks))
     )
     head = Text(f"{found.verdict}", style=f"bold {COLOURS[found.verdict]}")
-    console.print(head.append(f": {counts or 'nothing to verify'}, {found.seconds:.1f} s", style="not bold"))
+    out.print(head.append(f": {counts or 'nothing to verify'}, {found.seconds:.1f} s", style="not bold"))
 
 
 commands = [verify]

@@ -11,6 +11,9 @@ from quorate.pacemaker.state import ClusterState
 from quorate.services.base import Judgement
 from quorate.spec.model import Cluster, Mode
 
+STARTING_S = 120.0
+"""How long a node may take until everything runs on it: Galera may have to copy its data first."""
+
 
 class Power(StrEnum):
     """Whether a node has power, as its BMC says. *Unknown* is not off."""
@@ -98,6 +101,10 @@ class Observation:
         """Whether ``node`` is a member that may run resources, by the view to believe."""
         state = self.view.node(node) if self.view else None
         return state is not None and state.online and not state.pending
+
+    def starting(self, node: str) -> bool:
+        """Whether ``node`` has been up for so short that not everything can run on it yet."""
+        return self.looks[node].reachable and self.looks[node].uptime_s < STARTING_S
 
     def holders(self, address: str) -> tuple[str, ...]:
         """The nodes that have ``address`` on an interface.

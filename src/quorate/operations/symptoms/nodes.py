@@ -50,6 +50,8 @@ def outside_the_cluster(seen: Observation) -> Iterator[Problem]:
         if not look.reachable:
             continue
         state = seen.view.node(look.node) if seen.view else None
+        if seen.starting(look.node):
+            continue
         if look.view is None:
             yield Problem(
                 f"its Pacemaker does not answer: {look.why_no_view}",

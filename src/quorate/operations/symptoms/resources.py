@@ -10,8 +10,6 @@ from quorate.operations.problems import Problem, Severity, critical
 
 FENCING = "stonith:"
 """How the agent of a fencing device starts in what crm_mon prints."""
-STARTING_S = 120.0
-"""How long a node may take until everything runs on it: Galera may have to copy its data first."""
 STARTING = frozenset({"Starting", "Promoting"})
 
 
@@ -123,7 +121,7 @@ def failed_operations(seen: Observation) -> Iterator[Problem]:
 
 def _settled(seen: Observation, node: str) -> bool:
     """Whether ``node`` should run everything by now."""
-    return node in seen.cluster.controllers and seen.looks[node].uptime_s >= STARTING_S
+    return node in seen.cluster.controllers and not seen.starting(node)
 
 
 def missing_instances(seen: Observation) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from quorate.operations.observation import Finding, Observation
 from quorate.operations.problems import Problem, Severity
 from quorate.operations.symptoms.replicas import HAPROXY
-from quorate.operations.symptoms.resources import STARTING_S
 from quorate.services.base import Health
 
 COVERED = frozenset({"pacemaker", "fencing"})
@@ -21,11 +20,12 @@ def judged(seen: Observation) -> Iterator[Problem]:
     for service in (name for name in seen.modes if name not in COVERED):
         findings = list(seen.findings(service))
         nowhere = bool(findings) and not any(_serves(finding) for finding in findings)
+        settled = any(not seen.starting(finding.node) for finding in findings)
         for finding in findings:
             judgement = finding.judgement
             if judgement.health is Health.OK or _explained(seen, finding):
                 continue
-            if _starting(seen, finding.node) and not nowhere:
+            if seen.starting(finding.node) and (settled or not nowhere):
                 continue
             severity = Severity.CRITICAL if nowhere else Severity.WARNING
             said = judgement.text or f"it is {judgement.health}"
@@ -37,16 +37,13 @@ def starting(seen: Observation) -> Iterator[Problem]:
     for look in seen.looks.values():
         late = [one.service for one in look.findings if one.judgement.health is not Health.OK]
         late = [name for name in dict.fromkeys(late) if name not in COVERED]
-        if _starting(seen, look.node) and late:
+        late += ["its place in the cluster"] if not seen.online(look.node) else []
+        if seen.starting(look.node) and late:
             yield Problem(
                 f"it started {look.uptime_s:.0f} s ago; not ready yet: {', '.join(late)}",
                 look.node,
                 "wait; its services start and catch up by themselves",
             )
-
-
-def _starting(seen: Observation, node: str) -> bool:
-    return seen.looks[node].uptime_s < STARTING_S
 
 
 def _serves(finding: Finding) -> bool:
