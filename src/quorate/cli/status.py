@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quorate.cli.common import Target, emit, json_option, resolve, run_async, target_options
+from quorate.errors import EXIT_UNKNOWN
 
 if TYPE_CHECKING:
     from quorate.operations.status import Status
@@ -28,7 +29,14 @@ def status(file: str | None, name: str | None, as_json: bool, watch: bool) -> in
     target = resolve(file, name)
     if watch and as_json:
         raise click.UsageError("--watch draws for people: leave --json out")
-    return run_async(_watch(target) if watch else _once(target, as_json))
+    if not watch:
+        return run_async(_once(target, as_json))
+    seen: list[Status] = []
+    try:
+        run_async(_watch(target, seen))
+    except KeyboardInterrupt:  # the way out, so no error
+        click.echo(f"last seen: {'healthy' if seen and seen[-1].healthy else 'not healthy'}")
+    return seen[-1].exit_code if seen else EXIT_UNKNOWN
 
 
 async def _once(target: Target, as_json: bool) -> int:
@@ -45,7 +53,8 @@ async def _once(target: Target, as_json: bool) -> int:
     return found.exit_code
 
 
-async def _watch(target: Target) -> int:
+async def _watch(target: Target, seen: list[Status]) -> None:
+    """Draw until cancelled; the last status is in ``seen``."""
     from rich.live import Live
 
     from quorate.cli.console import WIDE
@@ -54,14 +63,13 @@ async def _watch(target: Target) -> int:
     from quorate.transport.ssh import connector
 
     async with connector(target.cluster, target.spec_path, connect_timeout_s=CONNECT_S) as connect:
-        found = await _look(target, connect)
-        try:
-            with Live(drawn(found, watched=True), auto_refresh=False, screen=True) as live:
-                while True:
-                    found, _ = await asyncio.gather(_look(target, connect), asyncio.sleep(REDRAW_S))
-                    live.update(drawn(found, True, live.console.width >= WIDE), refresh=True)
-        finally:
-            click.echo(f"last seen: {'healthy' if found.healthy else 'not healthy'}")
+        pause = asyncio.sleep(0)
+        with Live(auto_refresh=False, screen=True) as live:
+            while True:
+                found, _ = await asyncio.gather(_look(target, connect), pause)
+                seen[:] = [found]
+                live.update(drawn(found, True, live.console.width >= WIDE), refresh=True)
+                pause = asyncio.sleep(REDRAW_S)
 
 
 async def _look(target: Target, connect: Connect) -> Status:
