@@ -100,6 +100,14 @@ async def test_a_failure_skips_what_comes_after_it_and_ends_the_apply_with_its_s
     assert "disk full" in str(caught.value) and "c1" in str(caught.value) and caught.value.next_step
 
 
+async def test_nodes_that_fail_alike_are_told_of_together() -> None:
+    nodes = nodes_of(breaks={"file:a": "one\ntwo\nthree"})
+    report = await engine.apply(everywhere(Stage.BASE, thing("a")), connect_to(nodes))
+    with pytest.raises(ApplyError) as caught:
+        report.check()
+    assert "c1, c2, c3: file:a failed" in str(caught.value) and str(caught.value).count("three") == 1
+
+
 async def test_a_fix_that_a_second_look_does_not_confirm_has_failed() -> None:
     nodes = nodes_of(stays={"file:a"})
     report = await engine.apply(everywhere(Stage.BASE, thing("a")), connect_to(nodes))

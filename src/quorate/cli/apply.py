@@ -19,7 +19,8 @@ def _desired(target: Target) -> Desired:
     from quorate.services.registry import platform
 
     target.home.create()
-    return list(platform(target.cluster, target.home).desired())
+    folder = target.spec_path.resolve().parent
+    return list(platform(target.cluster, target.home, folder).desired())
 
 
 @click.command()

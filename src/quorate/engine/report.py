@@ -9,6 +9,9 @@ from typing import Any
 from quorate.errors import ApplyError
 from quorate.resources.base import Stage
 
+EVIDENCE_LINES = 12
+"""As many as an error shows (`QuorateError`)."""
+
 
 class Outcome(StrEnum):
     """``CHANGED`` only when a second look confirmed it; ``UNKNOWN`` when the connection died meanwhile."""
@@ -72,19 +75,27 @@ class Report:
         """Raise `ApplyError` with every failure, its node and its evidence, unless all is well."""
         if self.ok:
             return
-        lines = []
-        for one in self.bad:
-            lines.append(f"{one.node}: {one.id} {one.outcome}: {one.text}")
-            lines += [f"  {line}" for line in one.evidence.strip().splitlines()[-8:]]
         stage = self.bad[0].stage.name.lower() if self.bad else ""
         left = ", ".join(stage.name.lower() for stage in self.not_begun)
         step = "mend what is named above, then run it again: it carries on from here"
         raise ApplyError(
             f"{len(self.bad)} resources failed or are unknown" + (f"; not begun: {left}" if left else ""),
             where=f"stage {stage}" if stage else "",
-            evidence="\n".join(lines),
+            evidence="\n".join(self._evidence()),
             next_step=step,
         )
+
+    def _evidence(self) -> list[str]:
+        """A line for each failure, nodes that failed alike together, and the end of what the first said."""
+        alike: dict[tuple[str, Outcome, str], list[Result]] = {}
+        for one in self.bad:
+            alike.setdefault((one.id, one.outcome, one.text), []).append(one)
+        room = max(1, EVIDENCE_LINES // max(1, len(alike)) - 1)
+        lines = []
+        for (name, outcome, text), results in alike.items():
+            lines.append(f"{', '.join(one.node for one in results)}: {name} {outcome}: {text}")
+            lines += [f"  {line}" for line in results[0].evidence.strip().splitlines()[-room:]]
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``; resources that were right already are only counted."""
