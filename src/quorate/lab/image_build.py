@@ -100,13 +100,14 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
 
 
 def reason(lines: Iterable[str]) -> str:
-    """The lines of the builder's output that tell why it failed."""
-    kept = [
-        line
-        for line in lines
-        if line.startswith(("E:", "Err:", "W:", "dpkg: error")) or "error" in line.lower()
-    ]
-    return "\n".join(kept[-8:] or list(lines)[-8:])
+    """The lines of the builder's output that tell why it failed: complaints, and what stood before the last."""
+    said = [line for line in lines if line]
+    marks = ("E:", "Err:", "dpkg: error")
+    complaints = [index for index, line in enumerate(said) if line.startswith(marks)]
+    if not complaints:
+        return "\n".join(said[-8:])
+    wanted = {*complaints[-6:], *range(max(0, complaints[-1] - 5), complaints[-1])}
+    return "\n".join(said[index] for index in sorted(wanted))
 
 
 def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener) -> Path:

@@ -5,16 +5,6 @@ set -eu
 root=$1
 files=$(dirname "$0")/files
 umount "$root/var/cache/apt/archives"
-
-# What setup.sh postponed: every folder that a package named, and the common one. Exit 1 means that some file is not
-# Python 3 (templates, say), which py3compile passes over as well.
-notes=$root/usr/local/py3compile.notes
-folders=$(tr ' ' '\n' < "$notes" | grep '^/' | sort -u)
-# shellcheck disable=SC2086 # one word a folder
-chroot "$root" python3 -m compileall -q -j "$(nproc)" /usr/lib/python3/dist-packages $folders > /dev/null 2>&1 ||
-    [ $? -eq 1 ]
-rm "$notes" "$root/usr/local/bin/py3compile"
-
 cp -a "$files/." "$root/"
 chown -R 0:0 "$root/etc/systemd" "$root/etc/ssh/sshd_config.d"
 
