@@ -100,7 +100,7 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
 
 
 def reason(lines: Iterable[str]) -> str:
-    """The lines of the builder's output that tell why it failed: complaints, and what stood before the last."""
+    """The lines of the builder's output that tell why it failed: complaints, and what stood before."""
     said = [line for line in lines if line]
     marks = ("E:", "Err:", "dpkg: error")
     complaints = [index for index, line in enumerate(said) if line.startswith(marks)]
