@@ -6,18 +6,14 @@ commit first. mariadb.service is masked, because a second server on the same fil
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import secrets
-import ssl
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, cast
 
-import aiomysql
 from pydantic import Field
 
-from quorate.errors import QuorateError
 from quorate.pacemaker.model import Clone, Fragment, Operation, Primitive
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.file import directory, file
@@ -34,15 +30,18 @@ from quorate.services.base import (
     Judgement,
     Offers,
     Options,
-    Outside,
     Service,
     VerifyStep,
 )
+from quorate.services.clients import database
 from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import Cluster, Mode
 
 PORT, HEALTH_PORT = 3306, 9200
 TLS = "/etc/mysql/quorate"
+CONFIG = "/etc/mysql/mariadb.conf.d/70-quorate.cnf"
+RESTART_S = 300.0
+"""How long one node may take to come back from a restart, a full state transfer included."""
 PROGRAM = "/usr/local/lib/quorate/galera-health.py"
 HEALTH_UNIT = "quorate-galera-health.service"
 OWN = "quorate"
@@ -112,9 +111,9 @@ def native_hash(password: str) -> str:
     return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
 
 
-def account(database: Database, password: str, *, tls: bool = False, tables: Iterable[str] = ()) -> Resource:
+def account(wanted: Database, password: str, *, tls: bool = False, tables: Iterable[str] = ()) -> Resource:
     """The schema and the account of one service, as facts that are looked at before they are made."""
-    name, user, stored = database.name, database.user, native_hash(password)
+    name, user, stored = wanted.name, wanted.user, native_hash(password)
     query = (
         f"SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='{name}'),"
         f" (SELECT COUNT(*) FROM mysql.global_priv WHERE User='{user}' AND Host='%'"
@@ -207,16 +206,16 @@ class Galera(Service):
             yield from (Placed(Stage.CONFIG, node, resource) for resource in self._configured(ctx, node))
             check = http("galera: synced", f"http://{ctx.cluster.address(node)}:{HEALTH_PORT}/", wait_s=300)
             yield Placed(Stage.DATA, node, check)
-        for database in ctx.databases:
-            own = database.name == OWN
+        for wanted in ctx.databases:
+            own = wanted.name == OWN
             made = account(
-                database,
-                ctx.secrets.password(f"db-{database.name}"),
+                wanted,
+                ctx.secrets.password(f"db-{wanted.name}"),
                 tls=own,
                 tables=(PROBE_TABLE, WRITES_TABLE) if own else (),
             )
             waits = f"http:{check.name}"
-            yield Placed(Stage.DATA, ctx.leader, Resource(**{**vars(made), "after": (waits,)}))
+            yield Placed(Stage.DATA, ctx.leader, replace(made, after=(waits,)))
 
     def _configured(self, ctx: Context, node: str) -> Iterable[Resource]:
         options = cast(GaleraOptions, ctx.options[self.name])
@@ -242,10 +241,28 @@ class Galera(Service):
         yield unit("mariadb.service", masked=True)
         yield directory("/var/log/mysql", mode=0o750, owner="mysql", group="adm")
         yield directory(TLS, mode=0o750, group="mysql")
-        yield file(f"{TLS}/ca.crt", ctx.pki.ca)
-        yield file(f"{TLS}/server.crt", certificate)
-        yield file(f"{TLS}/server.key", key, mode=0o640, group="mysql", secret=True)
-        yield file("/etc/mysql/mariadb.conf.d/70-quorate.cnf", configuration)
+        files = (
+            file(f"{TLS}/ca.crt", ctx.pki.ca),
+            file(f"{TLS}/server.crt", certificate),
+            file(f"{TLS}/server.key", key, mode=0o640, group="mysql", secret=True),
+            file(CONFIG, configuration),
+        )
+        yield from files
+        yield Resource(
+            "mariadb",
+            "the database has read its files",
+            {
+                "files": [str(each.args["path"]) for each in files],
+                "resource": self.name,
+                "node": node,
+                "url": f"http://{address}:{HEALTH_PORT}/",
+                "timeout_s": RESTART_S,
+            },
+            {"current": True},
+            after=tuple(each.id for each in files),
+            serial=True,
+            timeout_s=RESTART_S + 20,
+        )
         yield directory("/usr/local/lib/quorate")
         yield file(PROGRAM, (TEMPLATES / "galera/health.py").read_text())
         yield file(f"/etc/systemd/system/{HEALTH_UNIT}", health_unit)
@@ -267,8 +284,10 @@ class Galera(Service):
     def verify(self, ctx: Context) -> Iterable[VerifyStep]:
         """A row through the virtual IP, then read on every node."""
         nodes = tuple(ctx.controllers)
-        yield VerifyStep(self.name, "write and read a row", write_and_read)
-        yield VerifyStep(self.name, "the same row on every node", partial(on_every_node, nodes=nodes))
+        yield VerifyStep(self.name, "write and read a row", database.write_and_read)
+        yield VerifyStep(
+            self.name, "the same row on every node", partial(database.on_every_node, nodes=nodes)
+        )
 
 
 def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
@@ -297,67 +316,3 @@ def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
     return Judgement(
         Health.OK, f"synced, {size} of {members} members, commit {state.get('commit_ms', '?')} ms"
     )
-
-
-def tls_context(outside: Outside) -> ssl.SSLContext:
-    """Trusts the cluster's CA only, and checks the name."""
-    return ssl.create_default_context(cafile=outside.ca_file)
-
-
-async def connect(outside: Outside, host: str, timeout_s: float = 5.0) -> aiomysql.Connection:
-    """A connection over TLS, its certificate checked, as the account ``quorate``."""
-    return await aiomysql.connect(
-        host=host,
-        port=PORT,
-        user=OWN,
-        password=str(outside.secrets.password(f"db-{OWN}")),
-        db=OWN,
-        ssl=tls_context(outside),
-        autocommit=True,
-        connect_timeout=timeout_s,
-    )
-
-
-VERIFY_RUN = "verify"
-
-
-async def write_and_read(outside: Outside) -> str:
-    """Commit a row through the virtual IP and read it back. Returns which node took it."""
-    value = secrets.randbits(62)
-    connection = await connect(outside, outside.vips[Galera.name])
-    try:
-        async with connection.cursor() as cursor:
-            await cursor.execute("REPLACE INTO probe (node, value) VALUES (%s, %s)", (VERIFY_RUN, value))
-            await cursor.execute(
-                "SELECT value, @@wsrep_node_name, (SELECT VARIABLE_VALUE FROM"
-                " information_schema.SESSION_STATUS WHERE VARIABLE_NAME='Ssl_version')"
-                " FROM probe WHERE node=%s",
-                (VERIFY_RUN,),
-            )
-            found, node, tls = await cursor.fetchone()
-    finally:
-        connection.close()
-    if found != value:
-        raise QuorateError(f"wrote {value}, read {found}", where=node)
-    return f"committed and read on {node}, {tls}"
-
-
-async def on_every_node(outside: Outside, nodes: tuple[str, ...]) -> str:
-    """Read verify's row on every node, waiting for replication first (wsrep_sync_wait)."""
-
-    async def read(node: str) -> int:
-        connection = await connect(outside, outside.cluster.address(node))
-        try:
-            async with connection.cursor() as cursor:
-                await cursor.execute("SET SESSION wsrep_sync_wait=1")
-                await cursor.execute("SELECT value FROM probe WHERE node=%s", (VERIFY_RUN,))
-                row = await cursor.fetchone()
-                return int(row[0]) if row else -1
-        finally:
-            connection.close()
-
-    values = dict(zip(nodes, await asyncio.gather(*(read(node) for node in nodes)), strict=True))
-    if len(set(values.values())) != 1:
-        shown = ", ".join(f"{node}: {value}" for node, value in values.items())
-        raise QuorateError(f"the nodes do not agree: {shown}", next_step="run: quorate status")
-    return f"the same on {', '.join(nodes)}"

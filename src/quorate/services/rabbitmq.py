@@ -10,17 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import secrets
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, cast
 
-import aio_pika
 from pydantic import Field
 
-from quorate.errors import QuorateError
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.command import command
 from quorate.resources.file import directory, file
@@ -33,10 +29,10 @@ from quorate.services.base import (
     Judgement,
     Offers,
     Options,
-    Outside,
     Service,
     VerifyStep,
 )
+from quorate.services.clients import messages
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -48,7 +44,6 @@ COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d"
 OWN = "quorate"
 """Account of verify, of drills and of the nodes' own probes."""
-VERIFY_QUEUE = "quorate.verify"
 
 
 class RabbitmqOptions(Options):
@@ -184,7 +179,7 @@ class Rabbitmq(Service):
         """A message through every broker."""
         for node in ctx.controllers:
             title = f"publish, confirm and consume on {node}"
-            yield VerifyStep(self.name, title, partial(publish_and_consume, node=node))
+            yield VerifyStep(self.name, title, partial(messages.publish_and_consume, node=node))
 
 
 def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
@@ -206,30 +201,3 @@ def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
         text = f"publishers are made to wait: {', '.join(alarms)}"
         return Judgement(Health.DEGRADED, text, "make room: df -h and free -m on the node")
     return Judgement(Health.OK, f"{len(running)} of {members} members, no alarm")
-
-
-async def publish_and_consume(outside: Outside, node: str) -> str:
-    """Publish a persistent message through ``node`` over TLS, wait for the confirm, and get it back."""
-    body = secrets.token_hex(8).encode()
-    host = outside.cluster.address(node, "api")
-    connection = await aio_pika.connect(
-        host=host,
-        port=TLS_PORT,
-        login=OWN,
-        password=str(outside.secrets.password(f"mq-{OWN}")),
-        ssl=True,
-        ssl_context=ssl.create_default_context(cafile=outside.ca_file),
-        timeout=5,
-    )
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True)
-        queue = await channel.declare_queue(VERIFY_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
-        message = aio_pika.Message(
-            body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, message_id=body.decode()
-        )
-        await channel.default_exchange.publish(message, VERIFY_QUEUE, timeout=10)
-        while (got := await queue.get(timeout=5, fail=False)) is not None:
-            await got.ack()
-            if got.body == body:
-                return f"confirmed and consumed on {node}, TLS"
-    raise QuorateError("a confirmed message did not come back", where=f"{node}, queue {VERIFY_QUEUE}")
