@@ -30,7 +30,7 @@ from quorate.drill.timeline import read
         ),
         ("Result of start operation for vip-keystone on c2: OK", ("VIP started", "vip-keystone")),
         ("Result of monitor operation for vip-keystone on c2: OK", None),
-        ("Server galera/c1 is DOWN, reason: Layer4 timeout", ("routed", "galera/c1")),
+        ("Server galera/c1 is DOWN, reason: Layer4 timeout", ("server out", "galera/c1")),
         ("rabbit on node rabbit@c1 down", ("broker", "rabbit@c1")),
         ("Finished logrotate.service", None),
     ],

@@ -118,7 +118,8 @@ def _show(result: DrillResult, as_json: bool) -> int:
     if as_json:
         emit(result.to_json(), True)
     else:
-        Console(soft_wrap=False).print(terminal.drill(result))
+        console = Console()
+        console.print(terminal.drill(result), width=None if console.is_terminal else 160)
     return EXITS[str(result.verdict)]
 
 

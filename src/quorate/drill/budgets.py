@@ -10,6 +10,8 @@ POWER_OFF = {
     "message-publish": 2.5,
 }
 """The promise for the loss of any one controller."""
+BLACKOUT_S = 300.0
+"""From the cut to the first good answer after a dark data centre, the dark time included."""
 KILL = {"keystone-read": 0.0, "horizon-page": 0.0, "keystone-token": 2.0}
 """A crash of an API: reads are sent again to another server, so none may fail."""
 HANG = {"keystone-token": 2.0, "keystone-read": 2.0, "horizon-page": 2.0}
@@ -35,6 +37,8 @@ def budget(fault: str, service: str, endpoint: str, endpoint_service: str) -> fl
         endpoint: the workload's name.
         endpoint_service: whose front end it uses.
     """
+    if fault == "blackout":
+        return BLACKOUT_S
     if fault == "power-off":
         return POWER_OFF.get(endpoint)
     if service == endpoint_service:

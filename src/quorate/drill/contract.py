@@ -44,6 +44,10 @@ class Power(Protocol):
         ...
 
 
+ALL = "all"
+"""The victim of a fault that hits every controller."""
+
+
 @dataclass(frozen=True)
 class Processes:
     """What a service is made of on a node: a systemd unit, or where it has none of its own a pid file."""
@@ -65,7 +69,7 @@ class Scene:
         ca_file: of the cluster's certificate authority.
         vips: service to the address of its clients.
         ports: service to the port of its first front end.
-        victim: the node that is going to be hurt, "" before that is known.
+        victim: the node that is going to be hurt, "" before that is known; `ALL` where it is every one.
         processes: what a kill or hang hits.
     """
 
@@ -96,6 +100,7 @@ class Fault(ABC):
         summary: one line for people.
         needs_service: it hits the processes of one service, not a whole node.
         fences: the cluster has to fence the victim.
+        hits_all: it hits every controller, so there is no target to choose.
         default_target: where nobody says what to hit.
     """
 
@@ -103,6 +108,7 @@ class Fault(ABC):
     summary: ClassVar[str]
     needs_service: ClassVar[bool] = False
     fences: ClassVar[bool] = False
+    hits_all: ClassVar[bool] = False
     default_target: ClassVar[str] = "vip-holder"
 
     @abstractmethod

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quorate.drill import faults, judge, workloads
-from quorate.drill.contract import Fault, Scene, Workload
+from quorate.drill.contract import ALL, Fault, Scene, Workload
 from quorate.drill.history import Clock, Writer, load
 from quorate.drill.model import DrillResult
 from quorate.drill.plugins import discover
@@ -141,8 +141,8 @@ async def prepare(wish: Wish, cluster: Cluster, home: Home, spec_path: Path) -> 
     async with connector(cluster, spec_path) as connect:
         view = View(whole, connect, clock)
         scene = _scene(wish, chosen, cluster, home, spec_path, whole, view)
-        victim = await resolve(wish.target, wish.service, scene, view)
-        if victim not in cluster.controllers:
+        victim = ALL if chosen.hits_all else await resolve(wish.target, wish.service, scene, view)
+        if victim != ALL and victim not in cluster.controllers:
             raise DrillError(f"{victim} is no controller, and drills are for those", where=wish.target)
         scene = replace(scene, victim=victim)
         found: dict[str, type[Workload]] = discover(workloads, "WORKLOAD")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from quorate.drill.view import View
 from quorate.errors import DrillError, QuorateError
 from quorate.events import Event, Kind, Listener
 
+NICE = -10
+"""Of the client, where it may (nice(2)); it needs few cycles, but at once."""
 POLL_S = 0.5
 VIEW_S = 3.0
 """Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
@@ -140,8 +143,7 @@ class Run:
     async def _watching(self) -> AsyncIterator[None]:
         """The workloads run, from before the steady state until the cluster is whole again."""
         await asyncio.gather(*(workload.open() for workload in self.workloads))
-        gc.collect()
-        gc.freeze()
+        before = self._hurry()
         spread = 1 / self.settings.rate_hz / max(1, len(self._pacers))
         tasks = [
             asyncio.create_task(pacer.run(index * spread), name=pacer.workload.name)
@@ -153,7 +155,21 @@ class Run:
             for pacer in self._pacers:
                 pacer.stop()
             await asyncio.gather(*tasks)
-            gc.unfreeze()
+            self._calm(before)
+
+    def _hurry(self) -> int:
+        """The instrument goes before what it measures: no pauses of its own, first on a busy processor."""
+        gc.collect()
+        gc.freeze()
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        return before
+
+    def _calm(self, before: int) -> None:
+        gc.unfreeze()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
     @contextlib.asynccontextmanager
     async def _phased(self, phase: Phase) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ measured clock offset. What is attributed, in the order in which it usually happ
     detected        corosync: a processor failed, the token timed out (corosync.conf(5), token)
     membership      corosync formed a membership (again)
     view            Galera changed its view
-    routed          HAProxy took a server out, or put it back
+    server out      HAProxy took a server out (the first of the balancers that did), or put it back
     fenced          pacemaker-fenced: the BMC confirmed that the node is off
     VIP started     a virtual IP's start operation succeeded
     first answer    the first good answer after an endpoint's last failure (the client's record)
@@ -59,7 +59,8 @@ SIGNS = (
         ),
     ),
     Sign("VIP started", re.compile(r"Result of start operation for (?P<subject>vip[\w-]*) on [\w.-]+: OK")),
-    Sign("routed", re.compile(r"(?:Server|Backup Server) (?P<subject>\S+/\S+) is (?:DOWN|UP)")),
+    Sign("server out", re.compile(r"Server (?P<subject>\S+/\S+) is DOWN")),
+    Sign("server back", re.compile(r"Server (?P<subject>\S+/\S+) is UP")),
     Sign(
         "view",
         re.compile(
@@ -69,6 +70,7 @@ SIGNS = (
     Sign("view", re.compile(r"WSREP: suspecting node: (?P<subject>\S+)")),
     Sign("broker", re.compile(r"rabbit on node '?(?P<subject>rabbit@[\w.-]+?)'? (?:down|up)")),
 )
+FIRST_ONLY = frozenset({"token late", "detected", "fenced", "server out", "server back", "broker", "link"})
 
 
 def read(message: str) -> tuple[str, str] | None:
@@ -109,13 +111,19 @@ def _from_client(history: History, zero: float) -> Iterator[TimelineEntry]:
 
 
 def _from_journals(history: History, zero_wall: float) -> Iterator[TimelineEntry]:
-    seen: set[tuple[str, str, str]] = set()
-    for line in history.all("journal"):
+    seen: set[tuple[str, str, str, str]] = set()
+    for line in sorted(history.all("journal"), key=lambda line: float(line["line_wall"])):
         entry = TimelineEntry(
             float(line["line_wall"]) - zero_wall, str(line["what"]), str(line["node"]), str(line["line"])
         )
-        # A line repeated by the same node within a second adds nothing.
-        key = (entry.what, entry.node, f"{entry.t_s:.0f} {line['subject']}")
+        # What every survivor logs is told once, by the first of them; the rest stays in the history.
+        once = entry.what in FIRST_ONLY
+        key = (
+            entry.what,
+            "" if once else entry.node,
+            "" if once else f"{entry.t_s:.0f}",
+            str(line["subject"]),
+        )
         if key not in seen:
             seen.add(key)
             yield entry

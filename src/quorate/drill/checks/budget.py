@@ -33,6 +33,8 @@ def _judge(history: History, endpoint: str, budget: float, injected: float) -> F
         return CHECK.doubt(f"{endpoint}: only {len(requests)} requests were sent under the fault")
     failed = sum(not request.ok for request in requests)
     outages = of_endpoint(requests, injected)
+    if outages and outages[0].started_s < 0:
+        return CHECK.doubt(f"{endpoint}: did not answer well even before the fault")
     if budget == 0:
         if failed:
             first = next(request for request in requests if not request.ok)

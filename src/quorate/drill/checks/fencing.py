@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quorate.drill.check import Check
+from quorate.drill.contract import ALL
 from quorate.drill.history import History, Record
 from quorate.drill.model import Finding
 
@@ -21,14 +22,14 @@ def run(history: History) -> Iterable[Finding]:
     victim = str(history.run["target"])
     fenced = count([line for line in history.all("journal") if line["what"] == "fenced"])
     for node, times in fenced.items():
-        if node != victim:
+        if victim not in (node, ALL):
             yield CHECK.failed(f"{node} was fenced, and nothing was wrong with it")
         elif times > 1:
             yield CHECK.failed(f"{node} was fenced {times} times for one fault")
     if history.run.get("fences") and victim not in fenced:
         yield CHECK.failed(f"{victim} lost power and was never fenced")
-    elif set(fenced) <= {victim} and fenced.get(victim, 0) <= 1:
-        yield CHECK.passed(f"{victim} was fenced once" if fenced else "no node was fenced, as it should be")
+    elif (victim == ALL or set(fenced) <= {victim}) and all(times == 1 for times in fenced.values()):
+        yield CHECK.passed(f"fenced once: {', '.join(fenced)}" if fenced else "no node was fenced")
 
 
 def count(lines: Iterable[Record]) -> dict[str, int]:

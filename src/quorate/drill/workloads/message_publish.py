@@ -16,6 +16,8 @@ from quorate.drill.ledger import ReadBack
 from quorate.errors import DrillError
 
 TLS_PORT = 5671
+CONNECT_S = 1.5
+"""For one connection to one broker; then the next one is tried."""
 GET_S = 3.0
 """For one message while the queue is drained; it is drained when the broker says that it is empty."""
 DRAIN_S = 60.0
@@ -52,10 +54,13 @@ class MessagePublish(Workload):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.queue = f"quorate.drill.{scene.run}"
-        self._brokers = [*scene.survivors, *([scene.victim] if scene.victim else [])]
+        self._brokers = [
+            *scene.survivors,
+            *([scene.victim] if scene.victim in scene.cluster.controllers else []),
+        ]
         self._link: Link | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[Link] | None = None
         self._tls = ssl.create_default_context(cafile=scene.ca_file)
 
     async def open(self) -> None:
@@ -93,15 +98,28 @@ class MessagePublish(Workload):
         return Link(broker, connection, channel)
 
     async def _current(self) -> Link:
-        async with self._connecting:
-            if self._link is None or self._link.connection.is_closed or self._link.channel.is_closed:
-                self._give_up(self._link)
-                try:
-                    self._link = await self._connect(timeout_s=self.deadline_s / 2)
-                except BaseException:
-                    self._brokers.append(self._brokers.pop(0))
-                    raise
+        """The link in use. Connecting is one task for all requests, so that none of them cuts it short."""
+        if (
+            self._link is not None
+            and not self._link.connection.is_closed
+            and not self._link.channel.is_closed
+        ):
             return self._link
+        self._give_up(self._link)
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._reconnect())
+            # Its error belongs to the requests that wait for it; there may be none left.
+            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._connecting)
+
+    async def _reconnect(self) -> Link:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                self._link = await self._connect(timeout_s=CONNECT_S)
+        except FAILURES:
+            self._brokers.append(self._brokers.pop(0))
+            raise
+        return self._link
 
     async def request(self, attempt: Attempt) -> None:
         """One message, confirmed."""
@@ -169,6 +187,9 @@ class MessagePublish(Workload):
 
     async def close(self) -> None:
         """Close what is open, and wait for it."""
+        if self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
         link, self._link = self._link, None
         if link is not None:
             self._later(link)
