@@ -18,7 +18,6 @@ FIT = host.Facts(
     namespaces=frozenset({"net", "mnt", "pid", "uts", "ipc", "cgroup", "user"}),
     loop=True,
     cgroup2=True,
-    apt=True,
 )
 
 
@@ -46,6 +45,6 @@ def test_what_is_missing_is_said_in_one_sentence(change: dict[str, object], word
 
 
 def test_not_linux_is_said_before_anything_else() -> None:
-    other = host.Facts("Darwin", 501, 0, 0, frozenset(), frozenset(), False, False, False)
+    other = host.Facts("Darwin", 501, 0, 0, frozenset(), frozenset(), False, False)
     with pytest.raises(PreconditionError, match="Darwin"):
         host.judge(other)

@@ -156,6 +156,7 @@ def _machines(
         with setup.choosing(root):
             if given and file:
                 setup.check_free(root, folder.name, given)
+                raise_machines.check_same(folder, given, home)
                 setup.adopt(home, Path(file).read_text())
             elif not home.spec.exists():
                 setup.adopt(home, setup.default_spec(root, folder.name))

@@ -51,7 +51,6 @@ class Facts:
     namespaces: frozenset[str]
     loop: bool
     cgroup2: bool
-    apt: bool
 
 
 def look(root: Path) -> Facts:
@@ -60,7 +59,7 @@ def look(root: Path) -> Facts:
     while not where.exists():
         where = where.parent
     if platform.system() != "Linux":
-        return Facts(platform.system(), os.geteuid(), 0, 0, frozenset(), frozenset(), False, False, False)
+        return Facts(platform.system(), os.geteuid(), 0, 0, frozenset(), frozenset(), False, False)
     memory = {
         line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()
     }
@@ -75,7 +74,6 @@ def look(root: Path) -> Facts:
         namespaces=frozenset(path.name for path in Path("/proc/self/ns").iterdir()),
         loop=Path("/dev/loop-control").exists(),
         cgroup2=mount_point(Path("/proc/self/mountinfo").read_text()) is not None,
-        apt=shutil.which("apt-get") is not None,
     )
 
 

@@ -39,8 +39,9 @@ def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listene
 
     Raises:
         LabError: something could not be made; running again carries on.
-        UsageError: a machine exists that the spec describes differently.
+        UsageError: a machine exists that the spec describes differently; nothing was changed.
     """
+    check_same(lab, cluster, home)
     lab.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     authorized = access.operator_key(home, cluster)
     access.bmc_passwords(home, cluster)
@@ -50,19 +51,19 @@ def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listene
     networks(lab, cluster, listener)
 
 
-def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
-    """Make the machine's definition and disk, unless they are there.
-
-    Raises:
-        UsageError: it is there and differs.
-    """
-    if folder.machine.exists() and folder.disk.exists():
-        there = hardware.load(folder)
-        if replace(there, image=machine.image) != machine:
+def check_same(lab: LabFolder, cluster: Cluster, home: Home) -> None:
+    """Raise UsageError where a machine exists that ``cluster`` describes differently."""
+    for name, machine in define.machines(lab.name, cluster, "", home.path).items():
+        if (folder := lab.node(name)).machine.exists() and replace(hardware.load(folder), image="") != machine:
             raise UsageError(
-                f"the node {folder.node} exists in the lab {folder.lab}, but not as the spec describes it",
-                next_step=f"./quorate lab down --name {folder.lab}, then up again",
+                f"the node {name} exists in the lab {lab.name}, but not as the spec describes it",
+                next_step=f"./quorate lab down --name {lab.name}, then up again",
             )
+
+
+def make(folder: NodeFolder, machine: Machine, authorized: str) -> None:
+    """Make the machine's definition and disk, unless they are there. Raises LabError."""
+    if folder.machine.exists() and folder.disk.exists():
         return
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.path, prefix=".seed-"))
