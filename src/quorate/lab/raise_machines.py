@@ -54,7 +54,8 @@ def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listene
 def check_same(lab: LabFolder, cluster: Cluster, home: Home) -> None:
     """Raise UsageError where a machine exists that ``cluster`` describes differently."""
     for name, machine in define.machines(lab.name, cluster, "", home.path).items():
-        if (folder := lab.node(name)).machine.exists() and replace(hardware.load(folder), image="") != machine:
+        folder = lab.node(name)
+        if folder.machine.exists() and replace(hardware.load(folder), image="") != machine:
             raise UsageError(
                 f"the node {name} exists in the lab {lab.name}, but not as the spec describes it",
                 next_step=f"./quorate lab down --name {lab.name}, then up again",
