@@ -23,11 +23,14 @@ from quorate.services.base import (
     Options,
     Service,
 )
-from quorate.services.rendering import render
+from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import Cluster, Mode
 
 UNIT = "haproxy.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d"
+WATCHER = "quorate-haproxy-watch.service"
+WATCH = "/usr/local/lib/quorate/haproxy-watch"
+BASH = ("bash", "-n", "{}")
 FOLDER = "/etc/haproxy"
 CONFIG = f"{FOLDER}/haproxy.cfg"
 TLS = f"{FOLDER}/tls"
@@ -66,11 +69,11 @@ class Haproxy(Service):
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """Its clone: on every controller, needing quorum and nobody's fencing."""
-        params = {"unit": UNIT, "check": "http", "target": HEALTH_URL, "deadline": "2"}
+        params = {"unit": UNIT, "check": "http", "target": HEALTH_URL, "deadline": "1", "settle": "6"}
         operations = (
             Operation("start", 0, 40),
             Operation("stop", 0, 40),
-            Operation("monitor", 15, 20),
+            Operation("monitor", 10, 20),
         )
         primitive = Primitive(
             "haproxy",
@@ -97,11 +100,26 @@ class Haproxy(Service):
                 after=tuple(files),
             )
             yield Placed(Stage.CONFIG, node, config)
-            yield Placed(Stage.CONFIG, node, directory(DROP_IN))
-            drop_in = file(f"{DROP_IN}/quorate.conf", render("haproxy/haproxy.service.conf.j2"))
-            yield Placed(Stage.CONFIG, node, drop_in)
+            watch = file(WATCH, (TEMPLATES / "haproxy" / "watch").read_text(), mode=0o755, validate=BASH)
+            watcher = file(
+                f"/etc/systemd/system/{WATCHER}",
+                render("haproxy/watch.service.j2", program=WATCH, port=HEALTH_PORT),
+                after=(watch.id,),
+            )
+            drop_in = file(
+                f"{DROP_IN}/quorate.conf",
+                render("haproxy/haproxy.service.conf.j2", watch=WATCHER),
+                after=(watcher.id,),
+            )
+            for resource in (directory(DROP_IN), watch, watcher, drop_in):
+                yield Placed(Stage.CONFIG, node, resource)
             loaded = unit(
-                UNIT, enabled=False, restart_on=(CONFIG, TLS), reload=True, after=(config.id, drop_in.id)
+                UNIT,
+                enabled=False,
+                restart_on=(CONFIG, TLS),
+                reload=True,
+                serial=True,
+                after=(config.id, drop_in.id),
             )
             # Pacemaker starts it, so systemd must have read the drop-in before.
             loaded = replace(loaded, desired={**loaded.desired, "changed": False})
