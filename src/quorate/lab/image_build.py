@@ -92,6 +92,7 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
         *(f"--dpkgopt={option}" for option in _DPKG),
         "--skip=essential/unlink,cleanup/apt/cache",
         f'--setup-hook={FILES / "setup.sh"} "$1"',
+        f'--essential-hook={FILES / "essential.sh"} "$1"',
         f'--customize-hook={FILES / "customize.sh"} "$1"',
         recipe.suite,
         str(target),
