@@ -177,3 +177,14 @@ def test_merging() -> None:
 
 def test_nothing_fails_without_a_fault() -> None:
     assert judge(history(fails=never)).outages == ()
+
+
+def test_over_budget_in_a_noisy_place_is_doubt() -> None:
+    """The control run was as bad: nothing can be said of the cluster, and certainly not that it failed."""
+    noisy = history(fails=lambda t: 3.0 <= t < 3.1 or 12.0 <= t < 16.0)
+    assert verdict_of("budget", noisy) == "unknown"
+    assert judge(noisy).verdict is Verdict.UNKNOWN
+
+
+def test_failing_before_the_fault_is_doubt() -> None:
+    assert verdict_of("budget", history(fails=between(11.0, 13.0))) == "unknown"

@@ -13,6 +13,8 @@ from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, DrillError, Usage
 if TYPE_CHECKING:
     from quorate.drill.model import DrillResult
 
+WIDE = 170
+"""Columns where nobody says how many there are."""
 EXITS = {"pass": EXIT_PASS, "fail": EXIT_FAIL, "unknown": EXIT_UNKNOWN}
 
 
@@ -67,8 +69,13 @@ def run(
 
     Exit code 0 when every check passed, 1 when one failed, 2 when nobody can say.
     """
+    import logging
+
     from quorate.drill import drills
 
+    # What the client libraries have to say about connections that die is in the history already.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     kind = drills.fault(fault)
     wish = drills.Wish(fault, target or kind.default_target, service, rate, seconds)
     meant = resolve(file, name)
@@ -118,8 +125,7 @@ def _show(result: DrillResult, as_json: bool) -> int:
     if as_json:
         emit(result.to_json(), True)
     else:
-        console = Console()
-        console.print(terminal.drill(result), width=None if console.is_terminal else 160)
+        Console(width=None if sys.stdout.isatty() else WIDE).print(terminal.drill(result))
     return EXITS[str(result.verdict)]
 
 

@@ -23,6 +23,9 @@ from quorate.drill.model import Outage, Request
 MERGE_S = 1.0
 """Good answers for at least this long end an outage."""
 
+NOISE_SHARE = 0.25
+"""Of a budget that noise may take: beyond it a drill says more about the machine than about the cluster."""
+
 
 def of_endpoint(requests: Iterable[Request], injected: float) -> tuple[Outage, ...]:
     """The outages in the requests of one endpoint.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from quorate.drill.check import Check
 from quorate.drill.history import History
-from quorate.drill.model import Finding, Phase
-from quorate.drill.outages import of_endpoint, worst_gap
+from quorate.drill.model import Finding, Phase, Request
+from quorate.drill.outages import NOISE_SHARE, of_endpoint, worst_gap
 
+ZERO_MEANS_S = 2.0
+"""How quiet a place must be where the budget is 0: as quiet as for this one."""
 FEWEST = 10
 """Requests under the fault below which an endpoint was not watched closely enough to say anything."""
 
@@ -29,6 +31,8 @@ def run(history: History) -> Iterable[Finding]:
 
 def _judge(history: History, endpoint: str, budget: float, injected: float) -> Finding:
     requests = history.of(endpoint, Phase.FAULT, Phase.RECOVERY)
+    # Over budget in a place that is as bad without a fault says nothing about the cluster.
+    over = CHECK.failed if _quiet(history.of(endpoint, Phase.CONTROL), budget) else CHECK.doubt
     if len(requests) < FEWEST:
         return CHECK.doubt(f"{endpoint}: only {len(requests)} requests were sent under the fault")
     failed = sum(not request.ok for request in requests)
@@ -38,13 +42,13 @@ def _judge(history: History, endpoint: str, budget: float, injected: float) -> F
     if budget == 0:
         if failed:
             first = next(request for request in requests if not request.ok)
-            return CHECK.failed(
+            return over(
                 f"{endpoint}: {failed} of {len(requests)} requests failed, 0 are allowed", first.error
             )
         return CHECK.passed(f"{endpoint}: none of {len(requests)} requests failed")
     endless = next((outage for outage in outages if outage.upper_s is None), None)
     if endless is not None:
-        return CHECK.failed(
+        return over(
             f"{endpoint}: went away {endless.started_s:.1f} s after the fault and was not seen to return"
         )
     gap = worst_gap(requests)
@@ -53,7 +57,13 @@ def _judge(history: History, endpoint: str, budget: float, injected: float) -> F
         f"{endpoint}: away for at most {worst:.2f} s, {failed} of {len(requests)} requests failed; "
         f"budget {budget:g} s"
     )
-    return CHECK.failed(text) if worst > budget else CHECK.passed(text)
+    return over(text) if worst > budget else CHECK.passed(text)
+
+
+def _quiet(control: Sequence[Request], budget: float) -> bool:
+    noise = worst_gap(control)
+    limit = NOISE_SHARE * (budget or ZERO_MEANS_S)
+    return noise is not None and noise <= limit and all(request.ok for request in control)
 
 
 CHECK = Check("budget", "no endpoint is away for longer than its budget", run)

@@ -7,10 +7,7 @@ from collections.abc import Iterable
 from quorate.drill.check import Check
 from quorate.drill.history import History
 from quorate.drill.model import Finding, Phase
-from quorate.drill.outages import client_lateness, worst_gap
-
-SHARE = 0.25
-"""Of the budget that noise may take: beyond it a drill says more about the machine than about the cluster."""
+from quorate.drill.outages import NOISE_SHARE, client_lateness, worst_gap
 
 
 def run(history: History) -> Iterable[Finding]:
@@ -24,7 +21,7 @@ def run(history: History) -> Iterable[Finding]:
             tightest = min(tightest or each["budget_s"], float(each["budget_s"]))
     watched = [request for request in history.requests if request.phase in (Phase.FAULT, Phase.RECOVERY)]
     late = client_lateness(watched)
-    if tightest and late > tightest * SHARE:
+    if tightest and late > tightest * NOISE_SHARE:
         yield CHECK.doubt(
             f"the client itself was up to {late:.2f} s late, more than a quarter of {tightest:g} s"
         )
@@ -43,7 +40,7 @@ def _judge(history: History, endpoint: str, budget: float | None) -> Finding:
     if failed:
         error = next(request.error for request in control if not request.ok)
         return CHECK.doubt(f"{endpoint}: {failed} of {len(control)} requests failed without any fault", error)
-    if budget and gap > budget * SHARE:
+    if budget and gap > budget * NOISE_SHARE:
         return CHECK.doubt(
             f"{endpoint}: {gap:.2f} s without any fault, more than a quarter of its budget {budget:g} s"
         )
