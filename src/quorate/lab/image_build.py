@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from quorate.errors import LabError
 from quorate.events import Event, Kind, Listener
@@ -17,6 +18,8 @@ from quorate.lab.image_store import ImageStore
 from quorate.lab.recipe import FILES, Recipe
 
 SUBJECT = "image"
+HOOKS = ("setup", "essential", "customize")
+"""The hooks that are ours, in the order in which mmdebstrap runs them."""
 DEADLINE_S = 1800.0
 """A build takes one to three minutes; a mirror that trickles for half an hour is as good as dead."""
 _APT = (
@@ -91,9 +94,7 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
         *(f"--aptopt={option}" for option in _APT),
         *(f"--dpkgopt={option}" for option in _DPKG),
         "--skip=essential/unlink,cleanup/apt/cache",
-        f'--setup-hook={FILES / "setup.sh"} "$1"',
-        f'--essential-hook={FILES / "essential.sh"} "$1"',
-        f'--customize-hook={FILES / "customize.sh"} "$1"',
+        *(f'--{hook}-hook=sh {quote(str(FILES / f"{hook}.sh"))} "$1"' for hook in HOOKS),
         recipe.suite,
         str(target),
         *mirror.lines(recipe.suite),

@@ -35,6 +35,6 @@ def show(folder: NodeFolder, options: Sequence[str]) -> int:
         return subprocess.run(argv, check=False).returncode
     with power.locked(folder):
         loops.wait_free(folder.disk)
-        enter = ["unshare", "--mount", "--propagation", "private", "--", str(READ)]
+        enter = ["unshare", "--mount", "--propagation", "private", "--", "sh", str(READ)]
         argv = [*enter, str(folder.path), str(image), *options]
         return subprocess.run(argv, check=False).returncode

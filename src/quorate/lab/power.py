@@ -143,9 +143,9 @@ def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Gro
     name = machine_name(folder.lab, folder.node)
     devices = [f"--bind={device}" for device in _DEVICES if Path(device).exists()]
     # setsid --fork: the machine is nobody's child, so it outlives whoever started it.
-    namespaces = ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net"]
+    launch = ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net", "sh", str(BOOT)]
     process = subprocess.Popen(
-        [*namespaces, str(BOOT), str(folder.path), str(image), str(group.path), name, folder.node, *devices],
+        [*launch, str(folder.path), str(image), str(group.path), name, folder.node, *devices],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr
