@@ -2,8 +2,8 @@
 
     sudo benchmarks/drills.py [--name lab] [--runs 3] [--seconds 20] [--only power-off:vip-holder]
 
-A row a run: verdict, the longest outage of each endpoint (lower to upper bound, seconds), the noise floor of its own
-control run, the writes, and when the cluster was whole again. Ends with 1 if any drill failed, 2 if any is unknown.
+A row a run: verdict, the longest outage of each endpoint (lower to upper bound, seconds), the noise floor of
+its own control run, the writes, and when the cluster was whole. Ends with 1 if a drill failed, 2 if unknown.
 """
 
 from __future__ import annotations
