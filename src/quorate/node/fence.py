@@ -7,13 +7,19 @@ from typing import Any
 from quorate.node import tools
 
 WAITS = True
+PATIENCE_S = 8
+"""How long the agent waits for an answer of the BMC before it gives up (its option power_timeout)."""
 REASONS = (
-    ("unable to establish", "it does not answer, or it refuses the user, the password or the cipher suite"),
-    ("rakp 2 hmac is invalid", "it refuses the password"),
+    ("not what we requested", "it does not have the cipher suite"),
+    ("unsupported cipher", "it does not have the cipher suite"),
     ("unauthorized name", "it does not know the user"),
     ("invalid role", "it does not grant the privilege level"),
-    ("unsupported cipher", "it does not have the cipher suite"),
-    ("connection timed out", "it does not answer in time, or refuses the password"),
+    ("rakp 2 hmac is invalid", "it refuses the password"),
+    ("unable to establish", "it refuses the password, the user or the privilege level"),
+    (
+        "connection timed out",
+        "it does not answer: a wrong address, no network, or a user that it does not know",
+    ),
 )
 """What ipmitool(1) says when a session cannot be opened, and what that means."""
 
@@ -28,7 +34,9 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     Returns:
         ``answers``: the BMC told whether its node is powered; ``power`` (on, off or ""); ``reason``.
     """
-    stdin = "".join(f"{key}={value}\n" for key, value in {**args["options"], "action": "status"}.items())
+    # verbose: without it the agent keeps the words of ipmitool to itself. No password is among them.
+    options = {**args["options"], "action": "status", "verbose": "1", "power_timeout": str(PATIENCE_S)}
+    stdin = "".join(f"{key}={value}\n" for key, value in options.items())
     try:
         done = tools.run([args["agent"]], stdin=stdin, timeout_s=float(args["timeout_s"]))
     except tools.Failed as failure:

@@ -27,7 +27,7 @@ AGENT_PATH = f"/usr/sbin/{AGENT}"
 FOLDER = "/etc/quorate"
 PASSWORDS = f"{FOLDER}/bmc"
 WRAPPER = "/usr/local/lib/quorate/ipmitool"
-TEST_TIMEOUT_S = 20.0
+TEST_TIMEOUT_S = 12.0
 NEAR = "10"
 
 
