@@ -20,6 +20,7 @@ from quorate.lab import (
     bmcs,
     cgroup,
     image_build,
+    journal,
     links,
     loops,
     lower,
@@ -201,6 +202,9 @@ def test_a_power_cut_loses_what_was_not_synced_and_nothing_else(lab: Lab) -> Non
     ]
     assert took < 3, "off takes too long to be of use to a fence agent"
     assert lab.bmc("c1", "chassis", "power", "off").returncode == 0, "off again is harmless"
+    assert journal.show(lab.node("c1"), ("--no-pager", "--lines=1")) == 0, (
+        "its journal can be read while it is off"
+    )
     assert lab.bmc("c1", "chassis", "power", "on").returncode == 0
     lab.wait_ssh("c1")
     assert lab.ssh("c1", "cat /root/kept").stdout == "kept\n"

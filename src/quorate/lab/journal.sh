@@ -6,6 +6,6 @@ set -eu
 folder=$1 image=$2
 shift 2
 mkdir -p "$folder/fs"
-mount -t ext4 -o loop,ro "$folder/disk.img" "$folder/fs"
+mount -t ext4 -o loop,noatime,barrier=0 "$folder/disk.img" "$folder/fs"
 mount --bind "$folder/fs/upper/var/log/journal" "$image/mnt"
 exec chroot "$image" journalctl --directory=/mnt "$@"
