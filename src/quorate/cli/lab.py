@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from quorate.cli.common import ProgressListener, Target, catalogue, emit, json_option, run_async
+from quorate.cli import lab_machines
+from quorate.cli.common import ProgressListener, catalogue, emit, json_option, run_async
+from quorate.cli.lab_machines import DEFAULT
 from quorate.errors import EXIT_PASS, LabError, UsageError
 from quorate.home import Home, state_root
 
 if TYPE_CHECKING:
-    from quorate.events import Listener
     from quorate.lab.layout import LabFolder, NodeFolder
     from quorate.lab.lower import Found
-
-DEFAULT = "lab"
 
 
 def name_option(function: Any) -> Any:
@@ -93,11 +89,11 @@ def up(
     host.judge(host.look(root), **({"memory_mib": 0, "disk_mib": 0} if running else {}))
     phases: dict[str, float] = {}
     with ProgressListener() as listener:
-        with _timed(phases, "host"):
+        with lab_machines.timed(phases, "host"):
             host.prepare(listener)
-        target = _machines(file, name, mirror, security_mirror, listener, phases)
+        target = lab_machines.bring_up(file, name, mirror, security_mirror, listener, phases)
     if machines_only:
-        _show_machines(target, phases, as_json)
+        lab_machines.show(target, phases, as_json)
         return EXIT_PASS
     from quorate.cli.raise_plane import raise_plane, render_summary
 
@@ -105,87 +101,15 @@ def up(
         raised = run_async(raise_plane(target, listener))
     if as_json:
         took = sum(phases.values()) + sum(raised.phases.values())
-        before = {"lab": target.cluster.cluster, "home": str(target.home.path), "machines": _rounded(phases)}
+        before = {
+            "lab": target.cluster.cluster,
+            "home": str(target.home.path),
+            "machines": lab_machines.rounded(phases),
+        }
         emit({**before, **raised.as_json(), "seconds": round(took, 3)}, True)
     else:
         render_summary(raised, before=phases)
     return raised.exit_code
-
-
-@contextmanager
-def _timed(phases: dict[str, float], what: str) -> Iterator[None]:
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        phases[what] = phases.get(what, 0.0) + time.monotonic() - started
-
-
-def _rounded(phases: dict[str, float]) -> dict[str, float]:
-    return {name: round(seconds, 3) for name, seconds in phases.items()}
-
-
-def _machines(
-    file: str | None,
-    name: str | None,
-    mirror: str | None,
-    security_mirror: str | None,
-    listener: Listener,
-    phases: dict[str, float],
-) -> Target:
-    from quorate.lab import aptsources, image_build, raise_machines, setup
-    from quorate.lab.image_store import ImageStore
-    from quorate.lab.recipe import Recipe
-    from quorate.services.registry import image_packages
-    from quorate.spec.load import load
-
-    root = state_root()
-    given = None
-    if file:
-        given = load(Path(file), catalogue())
-        if name and name != given.cluster and name != os.environ.get("QUORATE_NAME"):
-            raise UsageError(f"{file} describes the cluster {given.cluster}, but --name says {name}")
-    folder = _folder(given.cluster if given else name)
-    home = Home.of(folder.name, root)
-    recipe, store = Recipe(image_packages()), ImageStore(root)
-    with _timed(phases, "image"):
-        if not store.has(recipe):
-            source = aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host()
-            image_build.ensure(store, recipe, source, listener)
-    with _timed(phases, "machines"):
-        with setup.choosing(root):
-            if given and file:
-                setup.check_free(root, folder.name, given)
-                raise_machines.check_same(folder, given, home)
-                setup.adopt(home, Path(file).read_text())
-            elif not home.spec.exists():
-                setup.adopt(home, setup.default_spec(root, folder.name))
-            cluster = load(home.spec, catalogue())
-            setup.check_free(root, folder.name, cluster)
-            raise_machines.define_all(folder, cluster, home, recipe.key, listener)
-        raise_machines.start([folder.node(node) for node in cluster.nodes], listener)
-    return Target(cluster, home, home.spec)
-
-
-def _show_machines(target: Target, phases: dict[str, float], as_json: bool) -> None:
-    nodes = [
-        {
-            "name": name,
-            "addresses": {network: str(address) for network, address in node.addresses.items()},
-            "bmc": str(node.bmc.address) if node.bmc else None,
-        }
-        for name, node in target.cluster.nodes.items()
-    ]
-    home, took = str(target.home.path), sum(phases.values())
-    if as_json:
-        emit(
-            {"lab": target.cluster.cluster, "home": home, "nodes": nodes, "machines": _rounded(phases)}, True
-        )
-        return
-    for name, node in target.cluster.nodes.items():
-        addresses = "  ".join(f"{network} {address}" for network, address in node.addresses.items())
-        click.echo(f"{name}  {addresses}  BMC {node.bmc.address if node.bmc else 'none'}")
-    click.echo(f"keys and cluster.yaml: {home}\n{len(nodes)} machines answer after {took:.1f} s")
 
 
 @lab.command("list")
