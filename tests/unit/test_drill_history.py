@@ -19,7 +19,7 @@ def write(folder: Path) -> None:
         for request in requests("token")[:3]:
             writer.request(request)
         writer.readback(ReadBack("rows", "c1", (1, 2, 3)))
-        writer.write("injected", durable=True, evidence="off")
+        writer.write("injected", evidence="off")
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

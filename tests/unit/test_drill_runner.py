@@ -88,6 +88,9 @@ class Sight:
     async def whole(self) -> Whole:
         return Whole(() if self.world.well else ("c1 is not online",), "all well")
 
+    async def members(self) -> list[str]:
+        return [] if self.world.well else ["c1 is not online"]
+
     async def holders(self, addresses: set[str]) -> dict[str, list[str]]:
         return {address: ["c2"] for address in addresses}
 

@@ -20,6 +20,7 @@ clock since the run began) and ``wall`` (seconds since 1970, to match it with th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -66,14 +67,18 @@ class Writer:
         """Seconds since the run began."""
         return self._clock.monotonic() - self._origin
 
-    def write(self, kind: str, /, *, durable: bool = False, **data: Any) -> float:
-        """Append one record and return its ``t``. ``durable``: not before it is on the disk."""
+    async def write_durably(self, kind: str, /, **data: Any) -> float:
+        """Append one record, and return its ``t`` when it is on the disk. Nobody else waits for the disk."""
+        now = self.write(kind, **data)
+        self._file.flush()
+        await asyncio.to_thread(os.fsync, self._file.fileno())
+        return now
+
+    def write(self, kind: str, /, **data: Any) -> float:
+        """Append one record and return its ``t``."""
         now = self.now()
         record = {"type": kind, "t": round(now, 6), "wall": round(self._clock.wall(), 6), **data}
         self._file.write(json.dumps(record, separators=(",", ":"), default=str) + "\n")
-        if durable:
-            self._file.flush()
-            os.fsync(self._file.fileno())
         return now
 
     def request(self, request: Request) -> None:

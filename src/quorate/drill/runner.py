@@ -105,7 +105,7 @@ class Run:
             await aftermath.settle(
                 self.scene, self.workloads, self.view, self.writer, since, offsets, self.tell
             )
-            self.writer.write("end", durable=True)
+            self.writer.write("end")
         finally:
             for workload in self.workloads:
                 with contextlib.suppress(Exception):
@@ -127,7 +127,6 @@ class Run:
         }
         self.writer.write(
             "run",
-            durable=True,
             run=self.scene.run,
             cluster=self.scene.cluster.cluster,
             fault=self.fault.name,
@@ -229,10 +228,10 @@ class Run:
         try:
             async with self._phased(Phase.FAULT):
                 await self._last(self.settings.preroll_s)
-                self.writer.write("intent", durable=True, text=self.fault.explain(self.scene))
+                await self.writer.write_durably("intent", text=self.fault.explain(self.scene))
                 armed = await self.fault.arm(self.scene)
                 if armed:
-                    self.writer.write("armed", durable=True, text=armed)
+                    await self.writer.write_durably("armed", text=armed)
                 began, began_wall = self.writer.now(), self._clock.wall()
                 evidence = await self.fault.inject(self.scene)
                 self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
@@ -249,7 +248,7 @@ class Run:
         """Heal until it is proved, within `Settings.heal_s`; what cannot be healed is said loudly."""
         self._phase = Phase.RECOVERY
         deadline, last = self.writer.now() + self.settings.heal_s, "it does not say"
-        self.writer.write("heal", durable=True)
+        await self.writer.write_durably("heal")
         while self.writer.now() < deadline:
             try:
                 await self.fault.heal(self.scene)
@@ -257,20 +256,23 @@ class Run:
             except (QuorateError, TimeoutError) as error:
                 evidence, last = None, " ".join(str(error).split())
             if evidence:
-                self.writer.write("healed", durable=True, evidence=evidence)
+                await self.writer.write_durably("healed", evidence=evidence)
                 return
             await asyncio.sleep(POLL_S)
-        self.writer.write("problem", durable=True, text=f"the fault could not be taken away: {last}")
+        await self.writer.write_durably("problem", text=f"the fault could not be taken away: {last}")
         self.tell(Event(Kind.FAILED, "healing", last))
 
     async def _recover(self) -> None:
         deadline, missing = self.writer.now() + self.settings.recover_s, ["nobody looked"]
         while self.writer.now() < deadline:
-            whole = await self.view.whole()
-            missing = list(whole.missing) or await self._failing(self.settings.steady_s)
+            # The cheap questions first: looking at everything costs the nodes what they may be short of.
+            missing = await self.view.members() or await self._failing(self.settings.steady_s)
             if not missing:
-                self.writer.write("recovered", evidence=whole.evidence)
-                return
+                whole = await self.view.whole()
+                if not whole.missing:
+                    self.writer.write("recovered", evidence=whole.evidence)
+                    return
+                missing = list(whole.missing)
             self.tell(Event(Kind.PROGRESS, str(Phase.RECOVERY), missing[0]))
             await asyncio.sleep(VIEW_S)
         text = f"not whole within {self.settings.recover_s:g} s: {'; '.join(missing[:4])}"

@@ -73,12 +73,13 @@ class View:
 
     async def whole(self) -> Whole:
         """All nodes online, quorate, nothing failed, and every service healthy by its own probes."""
-        members, unwell = await asyncio.gather(self._members(), self._unwell())
+        members, unwell = await asyncio.gather(self.members(), self._unwell())
         missing = (*members, *unwell)
         count = len(self._platform.probes())
         return Whole(missing, f"{len(self._controllers)} nodes online, {count} health probes good")
 
-    async def _members(self) -> list[str]:
+    async def members(self) -> list[str]:
+        """What is not as it should be with the nodes' membership and Pacemaker's resources. Cheap."""
         for done in await self._on_all(state.COMMAND):
             if isinstance(done, TransportError) or done.exit:
                 continue

@@ -12,9 +12,9 @@ class KeystonePassword(Workload):
     """New connection, POST /v3/auth/tokens, a password. Too seldom to time an outage: only errors count."""
 
     name = "keystone-password"
-    summary = "logs in with a password, once in two seconds"
+    summary = "logs in with a password, once in five seconds"
     service = "keystone"
-    rate_hz = 0.5
+    rate_hz = 0.2
     deadline_s = 3.0
     judged = False
 
