@@ -32,6 +32,12 @@ def test_the_configuration_is_durable_and_speaks_openstack(tmp_path: Path, node:
     assert "pc.ignore_sb" not in found["wsrep_provider_options"]
 
 
+def test_the_first_node_is_the_last_to_be_a_donor(tmp_path: Path) -> None:
+    its = plane(tmp_path)
+    donors = {node: settings(text(its, node, CONFIG))["wsrep_sst_donor"] for node in NODES}
+    assert donors == {"c1": "c3,c2,", "c2": "c3,c1,", "c3": "c2,c1,"}
+
+
 def test_options_reach_the_configuration(tmp_path: Path) -> None:
     its = plane(tmp_path, galera={"buffer_pool_mb": 333, "gcache_mb": 77, "sst": "mariabackup"})
     found = settings(text(its, "c1", CONFIG))

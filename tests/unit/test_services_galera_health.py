@@ -79,6 +79,24 @@ def test_only_synced_and_ready_is_fit(
     assert found is fit and said
 
 
+def test_a_donor_is_fit_for_a_moment(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(dict(DONOR))
+    monkeypatch.setattr(pymysql, "connect", lambda **_: connection)
+    database = health.Database("socket", 2.0)
+
+    def ask() -> bool:
+        database.asked_at -= health.FRESH_S
+        return bool(database.fit()[0])
+
+    assert ask() and ask()
+    database.donor_since -= 2.0
+    assert not ask(), "a full copy: with rsync it cannot commit"
+    connection.state = dict(SYNCED)
+    assert ask()
+    connection.state = dict(DONOR)
+    assert ask(), "each time anew"
+
+
 def test_many_questions_cost_one_query(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(SYNCED)
     monkeypatch.setattr(pymysql, "connect", lambda **_: connection)

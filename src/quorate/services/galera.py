@@ -40,6 +40,8 @@ from quorate.spec.model import Cluster, Mode
 PORT, HEALTH_PORT = 3306, 9200
 TLS = "/etc/mysql/quorate"
 CONFIG = "/etc/mysql/mariadb.conf.d/70-quorate.cnf"
+DONOR_S = {"rsync": 2.0, "mariabackup": 86400.0}
+"""Seconds for which a donor is fit: one of rsync cannot commit while it copies, one of mariabackup can."""
 RESTART_S = 300.0
 """How long one node may take to come back from a restart, a full state transfer included."""
 PROGRAM = "/usr/local/lib/quorate/galera-health.py"
@@ -234,10 +236,18 @@ class Galera(Service):
             node=node,
             address=address,
             peers=[ctx.cluster.address(peer) for peer in ctx.controllers],
+            # The first one is the writer until something happens to it: the last to be asked.
+            donors=[peer for peer in reversed(ctx.controllers) if peer != node],
             tls=TLS,
             provider_options=provider_options(options, address),
         )
-        health_unit = render("galera/health.service.j2", address=address, port=HEALTH_PORT, program=PROGRAM)
+        health_unit = render(
+            "galera/health.service.j2",
+            address=address,
+            port=HEALTH_PORT,
+            program=PROGRAM,
+            donor_s=DONOR_S[options.sst],
+        )
         yield unit("mariadb.service", masked=True)
         yield directory("/var/log/mysql", mode=0o750, owner="mysql", group="adm")
         yield directory(TLS, mode=0o750, group="mysql")

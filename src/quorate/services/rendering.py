@@ -1,4 +1,4 @@
-"""Turns a template of ``services/templates`` into text. A name that the caller forgot is an error, never a blank."""
+"""Turns a template of ``services/templates`` into text. A name that the caller forgot is an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def render(template: str, **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701  configuration files, not HTML
+        autoescape=False,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,9 +1,12 @@
 """Answers HAProxy whether this database node is fit: 200 when it is synced with the primary component.
 
-Usage: health.py ADDRESS PORT SOCKET. Written by quorate; runs as the account that MariaDB itself runs as.
+Usage: health.py ADDRESS PORT SOCKET DONOR_S. Written by quorate; runs as the account that MariaDB runs as.
 
 An answer is kept for FRESH_S, so that three load balancers cost one query. A database that does not answer
 within DEADLINE_S (stopped, out of disk, out of threads) is not fit, and the next question tries it anew.
+
+A donor is fit for its first DONOR_S: sending what a node missed takes moments and hinders nobody, and the
+writer must not change for it. A full copy takes longer, and with rsync the donor cannot commit meanwhile.
 """
 
 import socketserver
@@ -15,19 +18,26 @@ import pymysql
 import pymysql.connections
 
 FRESH_S = 0.2
+DONOR, SYNCED = "2", "4"
+"""wsrep_local_state (Galera, status variables)."""
 DEADLINE_S = 0.3
 QUERY = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN"
     " ('wsrep_ready', 'wsrep_local_state', 'wsrep_local_state_comment')"
 )
-SYNCED = "4"
 
 
 class Database:
-    """One connection to the local database, asked by one thread at a time."""
+    """One connection to the local database, asked by one thread at a time.
 
-    def __init__(self, socket: str) -> None:
-        self.socket = socket
+    Args:
+        socket: the database's.
+        donor_s: how long it is fit while it sends to another, seconds.
+    """
+
+    def __init__(self, socket: str, donor_s: float = 0.0) -> None:
+        self.socket, self.donor_s = socket, donor_s
+        self.donor_since: float | None = None
         self.lock = threading.Lock()
         self.connection: pymysql.connections.Connection | None = None
         self.answer = (False, "not asked yet")
@@ -68,9 +78,19 @@ class Database:
                 if kept and attempt == 0 and not timed_out:
                     continue
                 return False, str(error)
-            fit = state.get("wsrep_ready") == "ON" and state.get("wsrep_local_state") == SYNCED
+            fit = state.get("wsrep_ready") == "ON" and self.serves(state.get("wsrep_local_state", ""))
             return fit, state.get("wsrep_local_state_comment", "no wsrep state")
         return False, "unreachable"
+
+    def serves(self, state: str) -> bool:
+        """Whether a node in this wsrep_local_state can commit."""
+        now = time.monotonic()
+        if state != DONOR:
+            self.donor_since = None
+            return state == SYNCED
+        if self.donor_since is None:
+            self.donor_since = now
+        return now - self.donor_since < self.donor_s
 
     def forget(self) -> None:
         """Drop the connection without a farewell, which would wait for the database."""
@@ -112,4 +132,6 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
-    Server((sys.argv[1], int(sys.argv[2])), Database(sys.argv[3])).serve_forever(poll_interval=60)
+    Server((sys.argv[1], int(sys.argv[2])), Database(sys.argv[3], float(sys.argv[4]))).serve_forever(
+        poll_interval=60
+    )
