@@ -1,0 +1,44 @@
+"""The cluster layer on real machines: what Pacemaker would do, and what its own checkers say."""
+
+from __future__ import annotations
+
+import pytest
+from tests.lab.plane import Plane
+
+from quorate.pacemaker import simulate, state
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+NODES = ("c1", "c2", "c3")
+
+
+@pytest.mark.parametrize("lost", NODES)
+def test_losing_any_node_fences_it_and_leaves_no_address_behind(healthy: Plane, lost: str) -> None:
+    """Played by Pacemaker's scheduler against the running cluster; nothing is done."""
+    asked = next(node for node in NODES if node != lost)
+    after = f"/run/what-if-{lost}.xml"
+    played = healthy.ssh(asked, *simulate.simulation(after, fail=[lost]))
+    assert f"Fencing {lost} (" in played
+    found = state.parse(healthy.ssh(asked, *simulate.afterwards(after)))
+    addresses = [one.id for one in found.resources if one.agent == "ocf:heartbeat:IPaddr2"]
+    assert addresses
+    for address in addresses:
+        holder = found.holder(address)
+        assert holder and holder != lost
+        assert holder in found.holders("haproxy-clone")
+    for node in NODES:
+        assert found.holder(f"fence-{node}") not in ("", node)
+
+
+def test_pacemaker_has_nothing_to_say_about_its_configuration(healthy: Plane) -> None:
+    """crm_verify finds neither errors nor warnings, and no password is in the configuration."""
+    healthy.ssh("c1", "crm_verify", "--live-check", "-V")
+    assert "passw" not in healthy.ssh("c1", "cibadmin", "--query")
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_nothing_on_a_node_shows_a_password_of_a_bmc(healthy: Plane, node: str) -> None:
+    """The files with the passwords are root's alone."""
+    modes = healthy.ssh(node, "stat", "-c", "%a %U", "/etc/quorate", "/etc/quorate/bmc").split()
+    assert modes == ["700", "root", "700", "root"]
+    kept = healthy.ssh(node, "find", "/etc/quorate/bmc", "-type", "f", "-printf", "%m %u\\n").splitlines()
+    assert kept == ["600 root"] * len(NODES)
