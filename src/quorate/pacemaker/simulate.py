@@ -1,6 +1,6 @@
 """What Pacemaker would do if: its own scheduler, asked without anything being done (crm_simulate(8)).
 
-Two programs on a member: `simulation` plays the event and writes the cluster that it would become, `afterwards`
+Two programs on a member: `simulation` plays the event and writes the cluster that it leads to, `afterwards`
 shows that cluster in the words that `state.parse` reads.
 """
 
