@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -68,8 +69,8 @@ async def same_session_everywhere(outside: Outside, nodes: Mapping[str, str], po
     async with _browser(outside) as client:
         served = await _log_in(client, outside)
         cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in client.cookie_jar)
-        seen = []
-        for node, address in nodes.items():
+
+        async def visit(node: str, address: str) -> str:
             url = URL(f"http://{address}:{port}{INSIDE}")
             headers = {"Cookie": cookies, "X-Forwarded-Proto": "https", "Host": outside.vips[SERVICE]}
             async with (
@@ -80,7 +81,9 @@ async def same_session_everywhere(outside: Outside, nodes: Mapping[str, str], po
                     raise QuorateError(f"asks to log in again, after a log-in on {served}", where=node)
                 if page.status >= 400:
                     await expect(page, 200)
-                seen.append(page.headers.get("X-Served-By", node))
+                return page.headers.get("X-Served-By", node)
+
+        seen = await asyncio.gather(*(visit(node, address) for node, address in nodes.items()))
     return f"logged in on {served}, went on on {', '.join(seen)}"
 
 
