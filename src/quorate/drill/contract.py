@@ -57,7 +57,7 @@ class Processes:
     pid_file: str = ""
 
     def __str__(self) -> str:
-        return self.unit or f"the process in {self.pid_file}"
+        return self.unit or f"{self.service} ({self.pid_file})"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from quorate.drill import aftermath
 from quorate.drill.budgets import budget
 from quorate.drill.contract import Fault, Scene, Workload
 from quorate.drill.history import Clock, Writer
+from quorate.drill.machine import busy, ticks
 from quorate.drill.model import Phase
 from quorate.drill.pace import Pacer
 from quorate.drill.view import View
@@ -175,8 +176,9 @@ class Run:
         self._phase = phase
         self.writer.write("phase", phase=phase, edge="begin")
         self.tell(Event(Kind.STARTED, str(phase)))
+        before = ticks()
         yield
-        self.writer.write("phase", phase=phase, edge="end")
+        self.writer.write("phase", phase=phase, edge="end", busy=busy(before, ticks()))
         self.tell(Event(Kind.DONE, str(phase)))
 
     async def _last(self, seconds: float) -> None:
