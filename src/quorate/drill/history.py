@@ -5,7 +5,7 @@ clock since the run began) and ``wall`` (seconds since 1970, to match it with th
 
     run        what is going to be done: fault, target, service, endpoints with rates and budgets, lengths
     clock      a node's clock against the client's: ``offset`` and its uncertainty, seconds
-    phase      a phase begins or ends
+    phase      a phase begins or ends; at its end the share that the client's processors were ``busy``
     intent     what is about to be injected; written, and on the disk, before it is
     armed      healing that will happen even if the client dies
     injected   with the evidence, and when the order was given (``began``, ``began_wall``)

@@ -19,14 +19,24 @@ def run(history: History) -> Iterable[Finding]:
         yield _judge(history, endpoint, each["budget_s"])
         if each["budget_s"]:
             tightest = min(tightest or each["budget_s"], float(each["budget_s"]))
-    watched = [request for request in history.requests if request.phase in (Phase.FAULT, Phase.RECOVERY)]
-    late = client_lateness(watched)
+    # In the recovery only where something failed: that may be the client's own doing.
+    watched = [
+        request
+        for request in history.requests
+        if request.phase is Phase.FAULT or (request.phase is Phase.RECOVERY and not request.ok)
+    ]
+    late, said = client_lateness(watched), _busy(history)
     if tightest and late > tightest * NOISE_SHARE:
-        yield CHECK.doubt(
-            f"the client itself was up to {late:.2f} s late, more than a quarter of {tightest:g} s"
-        )
+        yield CHECK.doubt(f"the client itself was {late:.2f} s late, over a quarter of {tightest:g} s{said}")
     else:
-        yield CHECK.passed(f"the client was at most {late:.3f} s late")
+        yield CHECK.passed(f"the client was at most {late:.3f} s late{said}")
+
+
+def _busy(history: History) -> str:
+    """What the client's own machine did meanwhile, so far as it was recorded."""
+    shares = {str(phase["phase"]): phase["busy"] for phase in history.all("phase") if "busy" in phase}
+    said = ", ".join(f"{share:.0%} in the {phase} phase" for phase, share in shares.items())
+    return f"; its machine was busy {said}" if said else ""
 
 
 def _judge(history: History, endpoint: str, budget: float | None) -> Finding:
