@@ -66,7 +66,7 @@ def test_one_cookie_for_all_and_none_that_the_package_would_replace(tmp_path: Pa
 
 def test_started_together_restarted_one_at_a_time(tmp_path: Path) -> None:
     mine = on(plane(tmp_path), "c1")
-    assert not mine["command:rabbitmq: started"].serial
+    assert not mine[f"background:{UNIT}"].serial
     assert not mine[f"unit:{UNIT}"].serial
     restart = mine[f"unit:{UNIT}: has read its files"]
     assert restart.serial and restart.args["name"] == UNIT

@@ -178,7 +178,7 @@ class Galera(Service):
                 Operation("stop", timeout_s=120),
                 Operation("promote", timeout_s=600, on_fail="restart"),
                 Operation("demote", timeout_s=120),
-                Operation("monitor", interval_s=15, timeout_s=30, role="Promoted"),
+                Operation("monitor", interval_s=20, timeout_s=30, role="Promoted"),
                 # Only between start and promotion: there each one looks whether all members have reported.
                 Operation("monitor", interval_s=5, timeout_s=30, role="Unpromoted"),
             ),

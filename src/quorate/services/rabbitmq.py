@@ -17,8 +17,8 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
+from quorate.resources.background import background
 from quorate.resources.base import Placed, Resource, Stage
-from quorate.resources.command import command
 from quorate.resources.file import directory, file
 from quorate.resources.http import tcp
 from quorate.resources.unit import unit
@@ -110,8 +110,16 @@ class Rabbitmq(Service):
         for node in ctx.controllers:
             for resource in self._configured(ctx, node):
                 yield Placed(Stage.CONFIG, node, resource)
-            address = ctx.cluster.address(node)
-            yield Placed(Stage.READY, node, tcp("rabbitmq: takes connections", address, PORT, wait_s=120))
+            runs = replace(unit(UNIT, active=True, timeout_s=300), name=f"{UNIT}: runs")
+            yield Placed(Stage.READY, node, runs)
+            listens = tcp(
+                "rabbitmq: takes connections",
+                ctx.cluster.address(node),
+                PORT,
+                wait_s=60,
+                after=(runs.id,),
+            )
+            yield Placed(Stage.READY, node, listens)
 
     def _configured(self, ctx: Context, node: str) -> Iterable[Resource]:
         options = cast(RabbitmqOptions, ctx.options[self.name])
@@ -151,13 +159,7 @@ class Rabbitmq(Service):
         # Started by a job that is not waited for, so systemd has to have read the unit's files before.
         yield replace(known, desired={**known.desired, "changed": False})
         # All brokers are started at once and not waited for: they find each other while the rest goes on.
-        started = command(
-            "rabbitmq: started",
-            check=("pgrep", "--uid", "rabbitmq", "--exact", "beam.smp"),
-            fix=("systemctl", "start", "--no-block", UNIT),
-            settle_s=30,
-            after=(known.id,),
-        )
+        started = background(UNIT, after=(known.id,))
         yield started
         watched = tuple(str(each.args["path"]) for each in files)
         current = unit(UNIT, restart_on=watched, after=(started.id,), serial=True, timeout_s=300)
