@@ -187,4 +187,6 @@ def test_over_budget_in_a_noisy_place_is_doubt() -> None:
 
 
 def test_failing_before_the_fault_is_doubt() -> None:
-    assert verdict_of("budget", history(fails=between(11.0, 13.0))) == "unknown"
+    assert verdict_of("budget", history(fails=between(10.5, 13.0))) == "unknown"
+    in_flight = between(11.9, 13.0)
+    assert verdict_of("budget", history(fails=in_flight)) == "pass"

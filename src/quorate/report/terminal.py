@@ -29,7 +29,8 @@ def drill(result: DrillResult) -> RenderableType:
 def _table(*columns: str, right: Iterable[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        last = column == columns[-1]
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=not last)
     return table
 
 
@@ -51,7 +52,9 @@ def _away(result: DrillResult, endpoint: EndpointSummary) -> str:
     outages = [outage for outage in result.outages if outage.endpoint == endpoint.endpoint]
     if not outages:
         return "-"
-    return ", ".join(f"{outage.lower_s:.2f} to {_s(outage.upper_s, endless='?')}" for outage in outages)
+    worst = max(outages, key=lambda outage: float("inf") if outage.upper_s is None else outage.upper_s)
+    more = f" and {len(outages) - 1} shorter" if len(outages) > 1 else ""
+    return f"{worst.lower_s:.2f} to {_s(worst.upper_s, endless='?')}{more}"
 
 
 def _s(value: float | None, endless: str = "-") -> str:
