@@ -37,6 +37,8 @@ class PacemakerOptions(Options):
     """``dc-deadtime``: how long a starting node listens for a coordinator before one is elected."""
     action_limit: Annotated[int, Field(ge=1, le=64)] = 8
     """How many resource operations may run on a node at once."""
+    transition_delay_ms: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """How long events have to be over before Pacemaker decides (``transition-delay``)."""
     settle_s: Annotated[int, Field(ge=10, le=3600)] = 300
     """How long an apply waits until what it changed has been carried out."""
 
@@ -98,6 +100,9 @@ def properties(ctx: Context) -> dict[str, str]:
         # A failed start counts as one failure, not as a ban for good.
         "start-failure-is-fatal": "false",
         "dc-deadtime": f"{options.election_wait_s}s",
+        # Without it, the controller that has lost a peer often finds updates of its own still under way, and then
+        # sleeps for a whole second (docs/decisions/0003-transition-delay.md).
+        "transition-delay": f"{options.transition_delay_ms}ms",
         # Load is the host's in a container, and no reason to hold back a failover anywhere.
         "load-threshold": "1000%",
     }
