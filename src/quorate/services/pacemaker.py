@@ -100,11 +100,12 @@ def properties(ctx: Context) -> dict[str, str]:
         # A failed start counts as one failure, not as a ban for good.
         "start-failure-is-fatal": "false",
         "dc-deadtime": f"{options.election_wait_s}s",
-        # Without it, the controller that has lost a peer often finds updates of its own still under way, and then
-        # sleeps for a whole second (docs/decisions/0003-transition-delay.md).
+        # Without it, a controller that has lost a peer often finds updates of its own under way, and then sleeps
+        # for a whole second (docs/decisions/0003-transition-delay.md).
         "transition-delay": f"{options.transition_delay_ms}ms",
-        # Load is the host's in a container, and no reason to hold back a failover anywhere.
-        "load-threshold": "1000%",
+        # Out of reach: above it, Pacemaker does one thing at a time, which a survivor that takes over the load of
+        # others cannot afford. (In a container the load is the host's, besides.)
+        "load-threshold": "10000%",
     }
 
 
