@@ -1,0 +1,33 @@
+"""Lab tests share one plane: raised once for the run, put back from a snapshot where a test needs a fresh one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.plane import Plane, must, quorate
+
+NAME = "t-plane"
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[Plane]:
+    """A verified plane, saved as the snapshot ``t-plane``; taken down at the end."""
+    if os.geteuid() != 0:
+        pytest.fail("lab tests start machines on this host and need root; `scripts/test unit contract` does not")
+    quorate("lab", "down", "--name", NAME)
+    must("lab", "up", "--name", NAME, timeout_s=1200)
+    lab = Plane(NAME)
+    lab.must("lab", "save", NAME)
+    yield lab
+    must("lab", "down", "--name", NAME)
+    must("lab", "snapshots", "--remove", NAME)
+
+
+@pytest.fixture
+def healthy(plane: Plane) -> Plane:
+    """The plane, proved healthy before the test starts."""
+    plane.healthy()
+    return plane
