@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from quorate.drill.ledger import ReadBack
@@ -138,12 +138,14 @@ class Attempt:
 
     Args:
         number: counts from 0 for each workload; a write's key.
+        stage: what it is waiting for, where its client knows; shown when it is given up.
         sent: set by a write just before it leaves the client: from then on a failure means *unknown*.
     """
 
     number: int
     phase: Phase
-    sent: bool = field(default=False)
+    stage: str = ""
+    sent: bool = False
 
 
 class Workload(ABC):

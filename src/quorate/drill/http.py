@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from quorate.drill.contract import Scene
+from quorate.drill.contract import Attempt, Scene
 from quorate.errors import DrillError
 from quorate.secrets.store import Secret
 
@@ -27,9 +27,28 @@ def session(scene: Scene, *, keep: bool) -> aiohttp.ClientSession:
     Args:
         keep: keep connections open between requests; otherwise each request makes a new one, TLS and all.
     """
+    traces = aiohttp.TraceConfig()
+    traces.on_connection_create_start.append(_connecting)
+    traces.on_connection_create_end.append(_connected)
+    traces.on_connection_reuseconn.append(_connected)
     trusted = ssl.create_default_context(cafile=scene.ca_file)
     connector = aiohttp.TCPConnector(ssl=trusted, force_close=not keep, limit=0, ttl_dns_cache=None)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    jar = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(connector=connector, cookie_jar=jar, trace_configs=[traces])
+
+
+async def _connecting(client: aiohttp.ClientSession, context: Any, params: object) -> None:
+    _note(context, "connecting")
+
+
+async def _connected(client: aiohttp.ClientSession, context: Any, params: object) -> None:
+    _note(context, "connected")
+
+
+def _note(context: Any, stage: str) -> None:
+    attempt = context.trace_request_ctx
+    if isinstance(attempt, Attempt):
+        attempt.stage = stage
 
 
 def password_login(user: str, password: Secret, project: str) -> dict[str, Any]:
@@ -47,10 +66,12 @@ def password_login(user: str, password: Secret, project: str) -> dict[str, Any]:
 
 
 async def ask_token(
-    client: aiohttp.ClientSession, url: str, body: dict[str, Any]
+    client: aiohttp.ClientSession, url: str, body: dict[str, Any], attempt: Attempt
 ) -> tuple[str, dict[str, Any]]:
     """A token, and what it says. Raises Refused unless the answer is 201 with a token."""
-    async with client.post(f"{url}/v3/auth/tokens", json=body, allow_redirects=False) as answer:
+    async with client.post(
+        f"{url}/v3/auth/tokens", json=body, allow_redirects=False, trace_request_ctx=attempt
+    ) as answer:
         text = await answer.read()
         if answer.status != 201:
             raise Refused(f"HTTP {answer.status} {text[:80].decode(errors='replace')}")

@@ -85,7 +85,10 @@ class Pacer:
                 await workload.request(attempt)
             error, outcome = "", Outcome.OK
         except Exception as failure:  # noqa: BLE001 - whatever the client meets is this request's result
-            error = f"no answer within {workload.deadline_s:g} s" if deadline.expired() else describe(failure)
+            error = describe(failure)
+            if deadline.expired():
+                error = f"no answer within {workload.deadline_s:g} s"
+                error += f" ({attempt.stage})" if attempt.stage else ""
         finally:
             if outcome is not Outcome.OK:
                 outcome = Outcome.UNKNOWN if workload.writes and attempt.sent else Outcome.FAILED

@@ -62,7 +62,9 @@ class DatabaseWrite(Workload):
 
     async def request(self, attempt: Attempt) -> None:
         """One row."""
+        attempt.stage = "connecting"
         connection = self._idle.pop() if self._idle else await self._connect()
+        attempt.stage = "committing"
         good = False
         try:
             async with connection.cursor() as cursor:

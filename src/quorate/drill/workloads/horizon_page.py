@@ -30,7 +30,7 @@ class HorizonPage(Workload):
     async def request(self, attempt: Attempt) -> None:
         """One page."""
         assert self._client is not None
-        async with self._client.get(self._url, allow_redirects=False) as answer:
+        async with self._client.get(self._url, allow_redirects=False, trace_request_ctx=attempt) as answer:
             page = await answer.read()
             if answer.status != 200:
                 raise Refused(f"HTTP {answer.status}")

@@ -31,7 +31,7 @@ class KeystonePassword(Workload):
     async def request(self, attempt: Attempt) -> None:
         """One login."""
         assert self._client is not None
-        await ask_token(self._client, self._url, self._body)
+        await ask_token(self._client, self._url, self._body, attempt)
 
     async def close(self) -> None:
         """End the client."""

@@ -33,7 +33,8 @@ class KeystoneRead(Workload):
     async def request(self, attempt: Attempt) -> None:
         """One read."""
         assert self._client is not None
-        async with self._client.get(self._url, headers={"X-Auth-Token": self._token}) as answer:
+        headers = {"X-Auth-Token": self._token}
+        async with self._client.get(self._url, headers=headers, trace_request_ctx=attempt) as answer:
             await answer.read()
             if answer.status != 200:
                 raise Refused(f"HTTP {answer.status}")

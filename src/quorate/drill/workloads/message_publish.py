@@ -123,7 +123,9 @@ class MessagePublish(Workload):
 
     async def request(self, attempt: Attempt) -> None:
         """One message, confirmed."""
+        attempt.stage = "connecting"
         link = await self._current()
+        attempt.stage = f"publishing through {link.broker}"
         message = aio_pika.Message(
             str(attempt.number).encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
