@@ -100,11 +100,11 @@ def properties(ctx: Context) -> dict[str, str]:
         # A failed start counts as one failure, not as a ban for good.
         "start-failure-is-fatal": "false",
         "dc-deadtime": f"{options.election_wait_s}s",
-        # Without it, a controller that has lost a peer often finds updates of its own under way, and then sleeps
-        # for a whole second (docs/decisions/0003-transition-delay.md).
+        # Without it, a controller that has lost a peer often finds updates of its own under way, and then
+        # sleeps for a whole second (docs/decisions/0003-transition-delay.md).
         "transition-delay": f"{options.transition_delay_ms}ms",
-        # Out of reach: above it, Pacemaker does one thing at a time, which a survivor that takes over the load of
-        # others cannot afford. (In a container the load is the host's, besides.)
+        # Out of reach: above it, Pacemaker does one thing at a time, which a survivor that takes over the
+        # load of others cannot afford. (In a container the load is the host's, besides.)
         "load-threshold": "10000%",
     }
 
