@@ -96,6 +96,14 @@ def test_the_clone_does_not_hold_up_others_and_needs_no_fencing(tmp_path: Path) 
     assert int(clone.primitive.params["warmup"]) > 0
 
 
+def test_a_check_always_finds_a_worker(tmp_path: Path) -> None:
+    its = plane(tmp_path, keystone={"processes": 2, "threads": 8})
+    (frontend,) = [one for one in its.ctx.frontends if one.service == "keystone"]
+    assert frontend.server_limit == 14 < 2 * 8, "under overload it is slow, not dead"
+    haproxy = text(its, "c1", "/etc/haproxy/haproxy.cfg")
+    assert " maxconn 14" in haproxy and "option abortonclose" in haproxy
+
+
 def test_password_rounds_are_keystones_own_unless_said_otherwise(tmp_path: Path) -> None:
     assert "password_hash_rounds = 12" in text(plane(tmp_path / "a"), "c1", "/etc/keystone/keystone.conf")
     quick = plane(tmp_path / "b", keystone={"password_hash_rounds": 4, "processes": 1})

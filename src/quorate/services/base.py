@@ -53,6 +53,9 @@ class Frontend:
         single_writer: one server at a time, the same on every HAProxy; no fail-back; it going cuts sessions.
         local_port: also listened on at 127.0.0.1 on every controller, for the services there.
         retry_methods: HTTP methods that are safe to send again to another server when a server dies.
+        server_limit: requests that a server gets at the same time; the others wait at HAProxy, and those
+            whose client went away are dropped there. Fewer than it can serve, so that a check finds it free:
+            under overload servers are slow, not dead.
     """
 
     service: str
@@ -64,6 +67,7 @@ class Frontend:
     local_port: int | None = None
     retry_methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
     timeout_server_s: float = 60.0
+    server_limit: int | None = None
 
 
 @dataclass(frozen=True)

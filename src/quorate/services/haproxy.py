@@ -177,6 +177,7 @@ def _view(ctx: Context, frontend: Frontend) -> dict[str, Any]:
         "local_port": frontend.local_port,
         "retry_methods": frontend.retry_methods,
         "timeout_ms": round(frontend.timeout_server_s * 1000),
+        "server_limit": frontend.server_limit,
         "certificate": certificate_path(frontend.service),
     }
 

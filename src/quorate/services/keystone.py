@@ -96,7 +96,15 @@ class Keystone(Service):
             ),
         )
         return Offers(
-            frontends=(Frontend(self.name, port=PORT, backend_port=PORT, check=HttpCheck("/healthcheck")),),
+            frontends=(
+                Frontend(
+                    self.name,
+                    port=PORT,
+                    backend_port=PORT,
+                    check=HttpCheck("/healthcheck"),
+                    server_limit=max(2, options.processes * options.threads - 2),
+                ),
+            ),
             databases=(DATABASE,),
             fragment=Fragment(resources=(Clone(primitive, {"interleave": "true"}),)),
             catalogue={"identity": "/v3"},
