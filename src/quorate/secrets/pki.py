@@ -1,7 +1,7 @@
 """The cluster's own certificate authority, and the certificates that it issues.
 
 Elliptic-curve P-256 keys (FIPS 186-5): a handshake costs a tenth of what RSA-2048 does. What was issued is
-kept and handed out again until its names change or its end comes near, so that applying twice changes nothing.
+kept and handed out again until its names change or its end comes near: applying twice changes nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Pki:
     """The certificate authority of one cluster, made on first use.
 
     Args:
-        home: its folder ``pki`` holds ``ca.crt`` and ``ca.key``, and a ``.crt`` and a ``.key`` for what was issued.
+        home: its folder ``pki`` holds ``ca.crt``, ``ca.key``, and the same pair for each name that was issued.
         now: the clock, for tests.
     """
 
