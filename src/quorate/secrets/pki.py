@@ -43,7 +43,7 @@ class Pki:
     """The certificate authority of one cluster, made on first use.
 
     Args:
-        home: its folder ``pki`` holds ``ca.crt``, ``ca.key``, and the same pair for each name that was issued.
+        home: its folder ``pki`` holds ``ca.crt``, ``ca.key``, and such a pair for each name that was issued.
         now: the clock, for tests.
     """
 
