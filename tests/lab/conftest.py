@@ -1,4 +1,4 @@
-"""Lab tests share one plane: raised once for the run, put back from a snapshot where a test needs a fresh one."""
+"""Lab tests share one plane: raised once for the run, put back from a snapshot where a test asks for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-
 from tests.lab.plane import Plane, must, quorate
 
 NAME = "t-plane"
@@ -14,9 +13,9 @@ NAME = "t-plane"
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[Plane]:
-    """A verified plane, saved as the snapshot ``t-plane``; taken down at the end."""
+    """A verified plane, saved as a snapshot; taken down at the end."""
     if os.geteuid() != 0:
-        pytest.fail("lab tests start machines on this host and need root; `scripts/test unit contract` does not")
+        pytest.fail("lab tests start machines on this host and need root; scripts/test unit does not")
     quorate("lab", "down", "--name", NAME)
     must("lab", "up", "--name", NAME, timeout_s=1200)
     lab = Plane(NAME)

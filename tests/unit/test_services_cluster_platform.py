@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import GOOD
+from tests.conftest import GOOD
 from quorate.errors import PreconditionError, SpecError
 from quorate.home import Home
 from quorate.resources.base import Stage
