@@ -85,11 +85,13 @@ class SshTransport:
     async def _run(self, connection: asyncssh.SSHClientConnection, text: str, command: Command) -> Completed:
         process = await connection.create_process(text, encoding=None)
         try:
-            process.stdin.write(command.stdin)
             reading = asyncio.ensure_future(_lines(process.stdout, command))
             errors = asyncio.ensure_future(process.stderr.read())
             try:
-                process.stdin.write_eof()
+                # It may end without having read anything. What became of it, its exit status says.
+                with suppress(BrokenPipeError):
+                    process.stdin.write(command.stdin)
+                    process.stdin.write_eof()
                 out, err = await asyncio.gather(reading, errors)
             finally:
                 reading.cancel()
