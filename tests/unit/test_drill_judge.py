@@ -116,6 +116,10 @@ def test_fencing() -> None:
     assert verdict_of("fencing", history(extra=[line("c3", 1014.0)])) == "fail"
     assert verdict_of("fencing", history(extra=[line("c1", 1030.0)])) == "fail"
     assert verdict_of("fencing", history(without=["journals"])) == "unknown"
+    own = record("journals", 24.6, read=["c1"])
+    assert verdict_of("fencing", history(without=["journals", "journal"])) == "unknown"
+    only_the_victims = replace(history(without=["journals", "journal"]), records=(history().run, own))
+    assert verdict_of("fencing", only_the_victims) == "unknown"
 
 
 @pytest.mark.parametrize("holders", [["c2", "c3"], []], ids=["two", "none"])

@@ -52,6 +52,7 @@ async def collect(nodes: Nodes, node: str, since: float, until: float) -> list[L
     zone = (await nodes.run(node, ("date", "+%:z"))).stdout.decode().strip()
     for path in FILES:
         tail = await nodes.run(node, ("tail", f"--bytes={TAIL_BYTES}", path))
+        # A node need not have every program.
         if tail.exit == 0:
             found += from_file(tail.stdout.decode(errors="replace"), zone)
     return sorted((line for line in found if since <= line.wall <= until + 1), key=lambda line: line.wall)

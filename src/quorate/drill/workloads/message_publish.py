@@ -16,6 +16,9 @@ from quorate.drill.ledger import ReadBack
 from quorate.errors import DrillError
 
 TLS_PORT = 5671
+SILENT_S = 3.0
+"""A broker that confirmed nothing for so long is left. Sooner would be wrong: while a queue elects a leader
+its confirms wait, and a client that runs away then only measures its own reconnecting."""
 CONNECT_S = 1.5
 """For one connection to one broker; then the next one is tried."""
 GET_S = 3.0
@@ -30,6 +33,14 @@ class Link:
     def __init__(self, broker: str, connection: AbstractConnection, channel: AbstractChannel) -> None:
         self.broker, self.connection, self.channel = broker, connection, channel
         self.flying, self.given_up = 0, False
+        self.heard = asyncio.get_running_loop().time()
+        """When the last confirm came, on the loop's clock; at first, when it was opened."""
+
+    @property
+    def silent(self) -> bool:
+        """It is closed, or nothing has been confirmed for `SILENT_S`."""
+        closed = self.connection.is_closed or self.channel.is_closed
+        return closed or asyncio.get_running_loop().time() - self.heard > SILENT_S
 
     async def close(self) -> None:
         """Close it, whatever state it is in; a dead broker is not waited for."""
@@ -41,9 +52,8 @@ class Link:
 class MessagePublish(Workload):
     """Publisher confirms on one kept connection to one broker, the victim's last in the list.
 
-    Like any client of this cluster it knows all brokers. When a confirm does not come in time, or the
-    connection dies, the next request goes to the next broker; what is in flight on the old one may still be
-    confirmed.
+    Like any client of this cluster it knows all brokers. When the connection dies, or nothing at all is
+    confirmed for a while, it goes to the next; what is in flight on the old one may still be confirmed.
     """
 
     name = "message-publish"
@@ -99,11 +109,7 @@ class MessagePublish(Workload):
 
     async def _current(self) -> Link:
         """The link in use. Connecting is one task for all requests, so that none of them cuts it short."""
-        if (
-            self._link is not None
-            and not self._link.connection.is_closed
-            and not self._link.channel.is_closed
-        ):
+        if self._link is not None and not self._link.silent:
             return self._link
         self._give_up(self._link)
         if self._connecting is None or self._connecting.done():
@@ -134,10 +140,12 @@ class MessagePublish(Workload):
             attempt.sent = True
             await link.channel.default_exchange.publish(message, self.queue, mandatory=True)
         except BaseException:
-            if link is self._link:
+            if link is self._link and link.silent:
                 self._brokers.append(self._brokers.pop(0))
                 self._give_up(link)
             raise
+        else:
+            link.heard = asyncio.get_running_loop().time()
         finally:
             link.flying -= 1
             if link.given_up and not link.flying:
