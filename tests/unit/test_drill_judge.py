@@ -105,6 +105,7 @@ def test_an_unproved_healing_is_red() -> None:
     assert verdict_of("healed", history(without=["healed"])) == "fail"
     assert verdict_of("healed", history(without=["recovered"])) == "fail"
     assert verdict_of("healed", history(without=["intent", "injected"])) == "unknown"
+    assert verdict_of("healed", history(without=["recovered", "end"])) == "unknown"
 
 
 def test_fencing() -> None:

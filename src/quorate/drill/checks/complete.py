@@ -26,12 +26,12 @@ def _gaps(history: History) -> Iterable[str]:
         yield "the run did not come to its end"
     for problem in history.all("problem"):
         yield str(problem["text"])
-    for endpoint in history.endpoints:
+    for endpoint, each in history.endpoints.items():
         numbers = sorted(request.number for request in history.requests if request.endpoint == endpoint)
         if numbers != list(range(len(numbers))):
             yield f"{endpoint}: requests are missing from the history"
         for phase in (Phase.CONTROL, Phase.FAULT):
-            if not history.of(endpoint, phase):
+            if each["judged"] and not history.of(endpoint, phase):
                 yield f"{endpoint}: nothing was sent in the {phase} phase"
 
 
