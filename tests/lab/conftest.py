@@ -22,7 +22,7 @@ def plane() -> Iterator[Plane]:
     lab.must("lab", "save", NAME)
     yield lab
     must("lab", "down", "--name", NAME)
-    must("lab", "snapshots", "--remove", NAME)
+    lab.must("lab", "snapshots", "--remove", NAME)
 
 
 @pytest.fixture
