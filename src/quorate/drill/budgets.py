@@ -13,8 +13,8 @@ POWER_OFF = {
 BLACKOUT_S = 300.0
 """From the cut to the first good answer after a dark data centre, the dark time included."""
 KILL = {"keystone-read": 0.0, "keystone-token": 2.0, "horizon-page": 2.0}
-"""A crash of an API: reads are sent again to another server, so none may fail. The dashboard is none: its first
-page after a start loads the whole application."""
+"""A crash of an API: reads are sent again to another server, so none may fail. The dashboard is none: its
+first page after a start loads the whole application."""
 HANG = {"keystone-token": 2.0, "keystone-read": 2.0, "horizon-page": 2.0}
 STORES = {"database-write": 2.5, "message-publish": 2.5}
 """A crash or a hang of the database or the broker itself."""
