@@ -53,13 +53,13 @@ def periods(options: str) -> dict[str, float]:
 def test_the_measured_timings() -> None:
     found = periods(provider_options(GaleraOptions(), "10.0.0.1"))
     assert found == {
-        "gmcast.peer_timeout": 1,
+        "gmcast.peer_timeout": 3,
         "evs.suspect_timeout": 1,
-        "evs.inactive_timeout": 3,
+        "evs.inactive_timeout": 8,
         "evs.inactive_check_period": 0.2,
         "evs.join_retrans_period": 0.2,
         "evs.keepalive_period": 0.2,
-        "evs.install_timeout": 1.5,
+        "evs.install_timeout": 6,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,9 @@ def ssh(node: str, command: tuple[str, ...], name: str | None) -> None:
     argv = ["ssh", "-i", str(home.path / at.key), "-p", str(at.port), "-o", "IdentitiesOnly=yes",
             "-o", f"UserKnownHostsFile={home.path / at.known_hosts}", "-o", "StrictHostKeyChecking=yes",
             "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"]  # fmt: skip
-    os.execvp("ssh", [*argv, f"{at.user}@{cluster.address(node)}", *(("--", *command) if command else ())])
+    # ssh(1) joins its arguments for a shell: one argument is a line for that shell, several stay several.
+    words = command if len(command) < 2 else (shlex.join(command),)
+    os.execvp("ssh", [*argv, f"{at.user}@{cluster.address(node)}", *(("--", *words) if words else ())])
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})

@@ -46,6 +46,8 @@ RESTART_S = 300.0
 """How long one node may take to come back from a restart, a full state transfer included."""
 PROGRAM = "/usr/local/lib/quorate/galera-health.py"
 HEALTH_UNIT = "quorate-galera-health.service"
+WATCH = "/usr/local/lib/quorate/galera-watch"
+WATCH_UNIT = "quorate-galera-watch.service"
 OWN = "quorate"
 """Schema and account of verify and of drills; the account can only be used over TLS."""
 PROBE_TABLE = (
@@ -82,20 +84,22 @@ def provider_options(options: GaleraOptions, address: str) -> str:
     """Galera's own options.
 
     The periods follow the suspect timeout: left at their defaults (1 s) the check period and the join
-    retransmission cost as much as the timeout itself. Galera documentation, "Galera Parameters".
+    retransmission cost as much as the timeout itself. Whom all suspect is out at once, so the timeouts that
+    only matter while nodes come and go are generous: with an install timeout of 1.5 s, a slow joiner split a
+    cluster that was well. Galera documentation, "Galera Parameters".
     """
     silence = options.suspect_s
     step = min(1.0, 0.2 * silence)
     values = {
         "gmcast.listen_addr": f"tcp://{address}:4567",
-        "gmcast.peer_timeout": _period(silence),
+        "gmcast.peer_timeout": _period(3 * silence),
         "ist.recv_addr": f"{address}:4568",
         "evs.suspect_timeout": _period(silence),
-        "evs.inactive_timeout": _period(3 * silence),
+        "evs.inactive_timeout": _period(8 * silence),
         "evs.inactive_check_period": _period(step),
         "evs.join_retrans_period": _period(step),
         "evs.keepalive_period": _period(step),
-        "evs.install_timeout": _period(1.5 * silence),
+        "evs.install_timeout": _period(6 * silence),
         "gcache.size": f"{options.gcache_mb}M",
         "gcache.recover": "yes",
         "pc.recovery": "yes",
@@ -185,6 +189,8 @@ class Galera(Service):
         )
         count = str(len(addresses))
         meta = {"promotable": "true", "promoted-max": count, "clone-max": count, "interleave": "true"}
+        # One after the other: two that join at once disturb each other's state transfer.
+        meta["ordered"] = "true"
         return Offers(
             frontends=(
                 Frontend(
@@ -282,6 +288,27 @@ class Galera(Service):
             active=True,
             restart_on=(PROGRAM, f"/etc/systemd/system/{HEALTH_UNIT}"),
             after=(f"file:{PROGRAM}", f"file:/etc/systemd/system/{HEALTH_UNIT}"),
+        )
+
+        yield from self._watch(ctx, node, address)
+
+    def _watch(self, ctx: Context, node: str, address: str) -> Iterable[Resource]:
+        """What restarts a member that stays a donor for nobody."""
+        peers = [ctx.cluster.address(peer) for peer in ctx.controllers if peer != node]
+        values = {"program": WATCH, "node": node, "port": HEALTH_PORT, "address": address, "peers": peers}
+        rendered = render("galera/watch.service.j2", **values)
+        program = file(
+            WATCH, (TEMPLATES / "galera/watch").read_text(), mode=0o755, validate=("bash", "-n", "{}")
+        )
+        path = f"/etc/systemd/system/{WATCH_UNIT}"
+        yield program
+        yield file(path, rendered)
+        yield unit(
+            WATCH_UNIT,
+            enabled=True,
+            active=True,
+            restart_on=(WATCH, path),
+            after=(program.id, f"file:{path}"),
         )
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
