@@ -32,7 +32,7 @@ def fernet(file: str | None, name: str | None, as_json: bool) -> int:
     from quorate.transport.ssh import connector
 
     target = resolve(file, name)
-    its = platform(target.cluster, target.home)
+    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
     if Keystone.name not in its.services:
         raise PreconditionError(
             "this cluster has no Keystone, so it has no Fernet keys", where=str(target.spec_path)
