@@ -42,6 +42,14 @@ def test_the_configuration_is_secret_and_private(tmp_path: Path) -> None:
     assert resource.secret and resource.desired["mode"] == "0640" and resource.desired["group"] == "keystone"
 
 
+def test_no_secret_shows_in_what_is_asked_and_desired(tmp_path: Path) -> None:
+    its = plane(tmp_path)
+    shown = repr(its.probes()) + repr(its.desired()) + repr(its.ctx)
+    kept = {path.name: path.read_bytes() for path in its.ctx.secrets.folder.iterdir()}
+    assert {"keystone-admin", "mq-quorate", "db-keystone", "bmc-c1"} <= set(kept)
+    assert not [name for name, secret in kept.items() if secret.decode(errors="replace") in shown]
+
+
 @pytest.mark.parametrize("node", NODES)
 def test_its_unit_pulls_in_nothing(tmp_path: Path, node: str) -> None:
     its = plane(tmp_path)

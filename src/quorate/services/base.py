@@ -116,7 +116,8 @@ class HealthProbe:
     service: str
     node: str
     kind: str
-    args: Mapping[str, Any]
+    args: Mapping[str, Any] = field(repr=False)
+    """May hold a password, so that it never shows in a ``repr``."""
     judge: Callable[[Mapping[str, Any]], Judgement]
 
 
