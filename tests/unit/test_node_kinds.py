@@ -36,6 +36,21 @@ def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Pat
     assert not mark.exists()
 
 
+def test_not_ready_is_waited_for_and_any_other_failure_is_not() -> None:
+    answers: list[Exception | bool] = [tools.NotReady("it starts"), False, True]
+
+    def ask() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert tools.wait_until(ask, 5.0) and not answers
+    answers.append(tools.Failed("it is broken"))
+    with pytest.raises(tools.Failed, match="broken"):
+        tools.wait_until(ask, 5.0)
+
+
 def test_a_program_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(tools.Failed, match="cannot be run"):
         tools.run(["/no/such/program"])

@@ -103,13 +103,20 @@ def check(argv: Sequence[str], what: str, **options: Any) -> Done:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Look at ``condition`` until it holds (True) or ``timeout_s`` is over (False)."""
+    """Look at ``condition`` until it holds (True) or ``timeout_s`` is over (False); `NotReady`: not yet."""
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while not _holds(condition):
         if time.monotonic() >= deadline:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except NotReady:
+        return False
 
 
 def differing(desired: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
