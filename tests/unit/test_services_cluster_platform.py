@@ -161,6 +161,12 @@ def test_all_balancers_agree_but_for_their_own_name(whole: Platform) -> None:
     assert "localpeer c2" in texts[1]
 
 
+def test_a_full_balancer_still_answers_who_asks_whether_it_lives(whole: Platform) -> None:
+    text = haproxy.configuration(whole.ctx, "c1")
+    whole_limit, share, health = (int(number) for number in re.findall(r"^    maxconn (\d+)$", text, re.M))
+    assert health + share * len(whole.ctx.frontends) < whole_limit
+
+
 def test_the_writer_is_chosen_once_for_all_and_its_sessions_are_cut(whole: Platform) -> None:
     text = haproxy.configuration(whole.ctx, "c1")
     section = text[text.index("\nlisten galera") + 1 :].split("\n\n")[0]

@@ -50,6 +50,7 @@ class HaproxyOptions(Options):
     silent_ms: Annotated[int, Field(ge=500, le=600_000)] = 1500
     """A server whose kernel acknowledges nothing for so long is gone (TCP_USER_TIMEOUT, tcp(7))."""
     max_connections: Annotated[int, Field(ge=100, le=1_000_000)] = 4000
+    """Of clients, shared out evenly among the front ends; those above wait in the kernel."""
     peer_port: Annotated[int, Field(ge=1024, le=65_535)] = 10_240
     metrics: bool = False
     """Prometheus metrics on every controller's cluster address."""
