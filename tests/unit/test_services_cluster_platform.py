@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.conftest import GOOD
+
 from quorate.errors import PreconditionError, SpecError
 from quorate.home import Home
 from quorate.resources.base import Stage
@@ -165,6 +165,13 @@ def test_a_full_balancer_still_answers_who_asks_whether_it_lives(whole: Platform
     text = haproxy.configuration(whole.ctx, "c1")
     whole_limit, share, health = (int(number) for number in re.findall(r"^    maxconn (\d+)$", text, re.M))
     assert health + share * len(whole.ctx.frontends) < whole_limit
+
+
+def test_a_new_watcher_is_not_left_to_the_next_start_of_the_balancer(whole: Platform) -> None:
+    on_c1 = {one.resource.id: one.resource for one in whole.desired() if one.node == "c1"}
+    watching = on_c1[f"unit:{haproxy.WATCHER}"]
+    assert set(watching.args["restart_on"]) == {haproxy.WATCH, f"/etc/systemd/system/{haproxy.WATCHER}"}
+    assert dict(watching.desired) == {"stale": False}, "whether it runs is for HAProxy's unit to say"
 
 
 def test_the_writer_is_chosen_once_for_all_and_its_sessions_are_cut(whole: Platform) -> None:

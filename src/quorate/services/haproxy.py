@@ -112,7 +112,11 @@ class Haproxy(Service):
                 render("haproxy/haproxy.service.conf.j2", watch=WATCHER),
                 after=(watcher.id,),
             )
-            for resource in (directory(DROP_IN), watch, watcher, drop_in):
+            # It comes and goes with HAProxy; one that runs is told when its program changes.
+            watching = unit(
+                WATCHER, restart_on=(WATCH, f"/etc/systemd/system/{WATCHER}"), after=(watcher.id,)
+            )
+            for resource in (directory(DROP_IN), watch, watcher, watching, drop_in):
                 yield Placed(Stage.CONFIG, node, resource)
             loaded = unit(
                 UNIT,
