@@ -1,0 +1,75 @@
+"""Who is meant: by name, by what a node really holds, and when nobody can say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from quorate.drill.contract import Scene
+from quorate.drill.history import Clock
+from quorate.drill.targets import resolve
+from quorate.drill.view import View
+from quorate.errors import DrillError, UnreachableError, UsageError
+from quorate.transport.base import Command, Completed
+
+VIP = "10.0.1.101"
+
+
+class Transport:
+    def __init__(self, node: str, holds: Sequence[str], *, up: bool) -> None:
+        self.node, self.holds, self.up = node, holds, up
+
+    async def run(self, command: Command) -> Completed:
+        if not self.up:
+            raise UnreachableError("no answer", where=self.node)
+        links = [{"ifname": "eth1", "addr_info": [{"local": each} for each in (*self.holds, "10.0.1.9")]}]
+        return Completed(0, json.dumps(links).encode(), b"")
+
+    async def close(self) -> None:
+        return
+
+
+def seen(**holds: Sequence[str] | None) -> tuple[Scene, View]:
+    """A scene whose nodes hold these addresses; None: the node does not answer."""
+    nodes = {node: Transport(node, held or (), up=held is not None) for node, held in holds.items()}
+    platform: Any = SimpleNamespace(ctx=SimpleNamespace(controllers=tuple(holds)))
+    view = View(platform, nodes.__getitem__, Clock())
+    cluster: Any = SimpleNamespace(nodes=holds, controllers=tuple(holds))
+    nothing: Any = None
+    scene = Scene("r", cluster, nothing, "", {"keystone": VIP}, {}, view.nodes, nothing)
+    return scene, view
+
+
+async def test_a_node_is_itself() -> None:
+    scene, view = seen(c1=(), c2=())
+    assert await resolve("c2", "", scene, view) == "c2"
+
+
+async def test_the_holder_is_who_has_the_address() -> None:
+    scene, view = seen(c1=(), c2=(VIP,), c3=())
+    assert await resolve("vip-holder", "", scene, view) == "c2"
+    assert await view.holders([VIP, "10.0.1.102"]) == {VIP: ["c2"], "10.0.1.102": []}
+
+
+async def test_two_holders_or_none_are_no_target() -> None:
+    for held in ((VIP,), ()):
+        scene, view = seen(c1=held, c2=held)
+        with pytest.raises(DrillError, match="held by"):
+            await resolve("vip-holder", "keystone", scene, view)
+
+
+async def test_a_node_that_does_not_answer_leaves_it_open() -> None:
+    scene, view = seen(c1=(VIP,), c2=None)
+    with pytest.raises(DrillError):
+        await resolve("vip-holder", "", scene, view)
+
+
+async def test_an_unknown_target_names_the_choices() -> None:
+    scene, view = seen(c1=(), c2=())
+    with pytest.raises(UsageError, match="c9") as caught:
+        await resolve("c9", "", scene, view)
+    assert "vip-holder" in str(caught.value)
