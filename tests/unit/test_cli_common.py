@@ -52,6 +52,12 @@ def test_the_only_cluster_is_meant(make: Make) -> None:
     assert resolve(None, None).spec_path == path
 
 
+def test_the_lab_is_meant_where_there_are_others(make: Make) -> None:
+    make("a"), make("lab")
+    assert resolve(None, None).cluster.cluster == "lab"
+    assert resolve(None, "a").cluster.cluster == "a"
+
+
 def test_a_name_chooses(make: Make) -> None:
     make("one"), make("two")
     assert resolve(None, "two").cluster.cluster == "two"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +22,21 @@ if TYPE_CHECKING:
     from quorate.spec.model import Cluster
 
 __all__ = [
+    "DEFAULT_NAME",
     "ProgressListener",
     "Target",
     "catalogue",
     "emit",
     "json_option",
     "known_clusters",
+    "name_option",
     "resolve",
     "run_async",
     "target_options",
 ]
 
+DEFAULT_NAME = "lab"
+"""The cluster that is meant where none is named, and the lab that ``quorate lab`` makes then."""
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -55,12 +58,17 @@ class Target:
 
 def target_options(function: F) -> F:
     """Give a command the optional argument FILE (``file``) and the option ``--name`` (``name``)."""
-    function = click.argument("file", required=False, metavar="[FILE]")(function)
+    return name_option(click.argument("file", required=False, metavar="[FILE]")(function))
+
+
+def name_option(function: F) -> F:
+    """Give a command the option ``--name`` (``name``) alone."""
     return click.option(
         "--name",
         metavar="CLUSTER",
         envvar="QUORATE_NAME",
-        help="A cluster that quorate already knows. Default: $QUORATE_NAME, or the only one there is.",
+        help="A cluster that quorate already knows. "
+        f"Default: $QUORATE_NAME, or {DEFAULT_NAME!r} if there is one, or the only one there is.",
     )(function)
 
 
@@ -70,7 +78,7 @@ def json_option(function: F) -> F:
 
 
 def resolve(file: str | None, name: str | None) -> Target:
-    """The cluster that FILE or ``--name`` means; failing both, the only one there is.
+    """The cluster that FILE or ``--name`` means; failing both, `DEFAULT_NAME`, or the only one there is.
 
     Args:
         file: path of a cluster.yaml.
@@ -92,7 +100,7 @@ def resolve(file: str | None, name: str | None) -> Target:
         if name and name != cluster.cluster and name != os.environ.get("QUORATE_NAME"):
             raise UsageError(f"{file} describes the cluster {cluster.cluster}, but --name says {name}")
         return Target(cluster, Home.of(cluster.cluster), path)
-    name = name or _only()
+    name = name or _unnamed()
     home = Home.of(name)
     if name not in known_clusters():
         raise UsageError(f"there is no cluster {name!r} in {state_root() / 'clusters'}", next_step=_choices())
@@ -102,8 +110,10 @@ def resolve(file: str | None, name: str | None) -> Target:
     return Target(cluster, home, home.spec)
 
 
-def _only() -> str:
+def _unnamed() -> str:
     names = known_clusters()
+    if DEFAULT_NAME in names:
+        return DEFAULT_NAME
     if len(names) != 1:
         what = "there is more than one cluster" if names else "there is no cluster yet"
         raise UsageError(what, next_step=_choices())
@@ -200,8 +210,3 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         if terminated:
             raise Terminated("terminated") from None
         raise
-
-
-def fail(message: str) -> None:
-    """Say on standard error what did not work, where the command goes on all the same."""
-    print(message, file=sys.stderr)

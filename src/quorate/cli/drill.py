@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quorate.cli.common import ProgressListener, emit, json_option, resolve, run_async, target_options
+from quorate.cli.common import (
+    ProgressListener,
+    emit,
+    json_option,
+    name_option,
+    resolve,
+    run_async,
+    target_options,
+)
 from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, DrillError, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +111,7 @@ def run(
 
 @drill.command()
 @click.argument("run", metavar="[RUN]", required=False)
-@click.option("--name", metavar="CLUSTER", envvar="QUORATE_NAME", help="Whose run it was.")
+@name_option
 @json_option
 def report(run: str | None, name: str | None, as_json: bool) -> int | None:
     """Judge a recorded RUN again. Without RUN, list the runs."""
