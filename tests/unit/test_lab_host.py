@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from quorate.errors import PreconditionError
 from quorate.lab import host
 
+ROOT = Path(__file__).resolve().parents[2]
 FIT = host.Facts(
     system="Linux",
     uid=0,
@@ -30,8 +32,6 @@ def test_a_fit_host_passes() -> None:
     [
         ({"system": "Darwin"}, "Linux"),
         ({"uid": 1000}, "root"),
-        ({"available_mib": 3000}, "3000 MiB of memory"),
-        ({"free_mib": 100}, "100 MiB of disk"),
         ({"filesystems": frozenset({"ext4"})}, "overlay"),
         ({"namespaces": frozenset({"net"})}, "namespaces"),
         ({"loop": False}, "loop"),
@@ -42,6 +42,29 @@ def test_what_is_missing_is_said_in_one_sentence(change: dict[str, object], word
     with pytest.raises(PreconditionError, match=word) as caught:
         host.judge(replace(FIT, **change))  # type: ignore[arg-type]
     assert "\n" not in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"available_mib": 3000}, "3000 MiB of memory"), ({"free_mib": 4000}, "4000 MiB of disk")],
+)
+def test_too_little_room_for_three_new_machines(change: dict[str, int], word: str) -> None:
+    with pytest.raises(PreconditionError, match=word) as caught:
+        host.judge_room(replace(FIT, **change), to_start=3, to_make=3, image=True)  # type: ignore[arg-type]
+    assert "\n" not in caught.value.what
+
+
+def test_what_is_there_asks_for_no_room() -> None:
+    full = replace(FIT, available_mib=0, free_mib=0)
+    host.judge_room(full, to_start=0, to_make=0, image=False)
+    host.judge_room(replace(full, available_mib=1500), to_start=1, to_make=0, image=False)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/quickstart.md"])
+def test_the_documents_promise_what_is_checked(document: str) -> None:
+    text = " ".join((ROOT / document).read_text().split())
+    assert "4 GiB of free memory and 5 GiB of free disk" in text
+    host.judge_room(replace(FIT, available_mib=4096, free_mib=5120), to_start=3, to_make=3, image=True)
 
 
 def test_not_linux_is_said_before_anything_else() -> None:

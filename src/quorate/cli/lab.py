@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quorate.cli import lab_machines
-from quorate.cli.common import ProgressListener, catalogue, emit, json_option, run_async
-from quorate.cli.lab_machines import DEFAULT
+from quorate.cli.common import DEFAULT_NAME, ProgressListener, catalogue, emit, json_option, run_async
 from quorate.errors import EXIT_PASS, LabError, UsageError
 from quorate.home import Home, state_root
 
@@ -26,7 +25,7 @@ def name_option(function: Any) -> Any:
         "--name",
         metavar="LAB",
         envvar="QUORATE_NAME",
-        help=f"Which lab. Default: $QUORATE_NAME, or {DEFAULT!r}.",
+        help=f"Which lab. Default: $QUORATE_NAME, or {DEFAULT_NAME!r}.",
     )(function)
 
 
@@ -49,7 +48,7 @@ def _folder(name: str | None) -> LabFolder:
     from quorate.lab.layout import LabFolder
     from quorate.lab.setup import lab_name
 
-    return LabFolder(state_root(), lab_name(name or DEFAULT))
+    return LabFolder(state_root(), lab_name(name or DEFAULT_NAME))
 
 
 def _node(name: str | None, node: str) -> NodeFolder:
@@ -82,17 +81,17 @@ def up(
 
     FILE is a cluster.yaml; without it the lab gets one, with networks that nothing here uses.
     """
-    from quorate.lab import host, lower
+    from quorate.lab import host
 
-    root = state_root()
-    known = None if file or os.geteuid() != 0 else lower.find(root).get(name or DEFAULT)
-    running = bool(known and known.nodes and all(known.nodes.values()))
-    host.judge(host.look(root), **({"memory_mib": 0, "disk_mib": 0} if running else {}))
+    facts = host.look(state_root())
+    host.judge(facts)
+    wanted = lab_machines.wanted(file, name)
+    host.judge_room(facts, **wanted.room())
     phases: dict[str, float] = {}
     with ProgressListener() as listener:
         with lab_machines.timed(phases, "host"):
             host.prepare(listener)
-        target = lab_machines.bring_up(file, name, mirror, security_mirror, listener, phases)
+        target = lab_machines.bring_up(wanted, mirror, security_mirror, listener, phases)
     if machines_only:
         lab_machines.show(target, phases, as_json)
         return EXIT_PASS

@@ -6,20 +6,82 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from quorate.cli.common import Target, catalogue, emit
+from quorate.cli.common import DEFAULT_NAME, Target, catalogue, emit
 from quorate.errors import UsageError
 from quorate.home import Home, state_root
 
 if TYPE_CHECKING:
     from quorate.events import Listener
+    from quorate.lab.image_store import ImageStore
+    from quorate.lab.layout import LabFolder
+    from quorate.lab.recipe import Recipe
+    from quorate.spec.model import Cluster
 
-DEFAULT = "lab"
-"""The lab that is meant where none is named."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """The lab that a command line asks for.
+
+    Args:
+        folder: its files; they need not exist.
+        home: its cluster's folder.
+        file: the cluster.yaml handed in, if one was.
+        cluster: what that one says, or the one that the lab has already; None where it has none yet.
+    """
+
+    folder: LabFolder
+    home: Home
+    file: Path | None
+    cluster: Cluster | None
+
+    def room(self) -> dict[str, Any]:
+        """What there is to start, to make and to build: the arguments of `host.judge_room`."""
+        from quorate.lab import power, template
+
+        nodes = [self.folder.node(name) for name in (self.cluster.nodes if self.cluster else template.NODES)]
+        recipe, store = image_of(self.folder.root)
+        return {
+            "to_start": sum(not power.is_on(node) for node in nodes),
+            "to_make": sum(not node.disk.exists() for node in nodes),
+            "image": not store.has(recipe),
+        }
+
+
+def wanted(file: str | None, name: str | None) -> Wanted:
+    """The lab that FILE or ``--name`` means; failing both, `DEFAULT_NAME`. Changes nothing.
+
+    Raises:
+        UsageError: they contradict each other, or the name is that of a cluster on other hosts.
+        SpecError: its cluster.yaml has mistakes.
+    """
+    from quorate.lab.layout import LabFolder
+    from quorate.lab.setup import lab_name, own
+    from quorate.spec.load import load
+
+    cluster = load(Path(file), catalogue()) if file else None
+    if cluster and name and name != cluster.cluster and name != os.environ.get("QUORATE_NAME"):
+        raise UsageError(f"{file} describes the cluster {cluster.cluster}, but --name says {name}")
+    folder = LabFolder(state_root(), lab_name(cluster.cluster if cluster else name or DEFAULT_NAME))
+    home = Home.of(folder.name, folder.root)
+    own(home)
+    if cluster is None and home.spec.exists():
+        cluster = load(home.spec, catalogue())
+    return Wanted(folder, home, Path(file) if file else None, cluster)
+
+
+def image_of(root: Path) -> tuple[Recipe, ImageStore]:
+    """What the machines' image is made of, and where it is or will be."""
+    from quorate.lab.image_store import ImageStore
+    from quorate.lab.recipe import Recipe
+    from quorate.services.registry import image_packages
+
+    return Recipe(image_packages()), ImageStore(root)
 
 
 @contextmanager
@@ -38,8 +100,7 @@ def rounded(phases: dict[str, float]) -> dict[str, float]:
 
 
 def bring_up(
-    file: str | None,
-    name: str | None,
+    wanted: Wanted,
     mirror: str | None,
     security_mirror: str | None,
     listener: Listener,
@@ -47,35 +108,23 @@ def bring_up(
 ) -> Target:
     """From whatever there is to machines that answer; hands back the cluster that they are for."""
     from quorate.lab import aptsources, image_build, raise_machines, setup
-    from quorate.lab.image_store import ImageStore
-    from quorate.lab.layout import LabFolder
-    from quorate.lab.recipe import Recipe
-    from quorate.services.registry import image_packages
     from quorate.spec.load import load
 
-    root = state_root()
-    given = None
-    if file:
-        given = load(Path(file), catalogue())
-        if name and name != given.cluster and name != os.environ.get("QUORATE_NAME"):
-            raise UsageError(f"{file} describes the cluster {given.cluster}, but --name says {name}")
-    folder = LabFolder(root, setup.lab_name(given.cluster if given else name or DEFAULT))
-    home = Home.of(folder.name, root)
-    recipe, store = Recipe(image_packages()), ImageStore(root)
+    folder, home = wanted.folder, wanted.home
+    recipe, store = image_of(folder.root)
     with timed(phases, "image"):
         if not store.has(recipe):
             source = aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host()
             image_build.ensure(store, recipe, source, listener)
     with timed(phases, "machines"):
-        with setup.choosing(root):
-            if given and file:
-                setup.check_free(root, folder.name, given)
-                raise_machines.check_same(folder, given, home)
-                setup.adopt(home, Path(file).read_text())
-            elif not home.spec.exists():
-                setup.adopt(home, setup.default_spec(root, folder.name))
-            cluster = load(home.spec, catalogue())
-            setup.check_free(root, folder.name, cluster)
+        with setup.choosing(folder.root):
+            if not wanted.file and not home.spec.exists():
+                setup.adopt(home, setup.default_spec(folder.root, folder.name))
+            cluster = load(wanted.file or home.spec, catalogue())
+            setup.check_free(folder.root, folder.name, cluster)
+            if wanted.file:
+                raise_machines.check_same(folder, cluster, home)  # before the lab's own file is replaced
+                setup.adopt(home, wanted.file.read_text())
             raise_machines.define_all(folder, cluster, home, recipe.key, listener)
         raise_machines.start([folder.node(node) for node in cluster.nodes], listener)
     return Target(cluster, home, home.spec)

@@ -13,10 +13,12 @@ from quorate.errors import PreconditionError
 from quorate.events import Event, Kind, Listener
 from quorate.lab.cgroup import mount_point
 
-MEMORY_MIB = 5120
-"""Measured: three controllers with the identity plane stay under this."""
-DISK_MIB = 6144
-"""An image (1.5 GiB), its packages, three disks and room to work."""
+MACHINE_MEMORY_MIB = 1360
+"""A controller with the identity plane takes 0.8 GiB at rest (PSS), up to 1.2 GiB; the rest is page cache."""
+MACHINE_DISK_MIB = 800
+"""What a controller's disk takes once the plane is on it is 0.3 to 0.5 GiB, and its logs grow."""
+IMAGE_DISK_MIB = 2560
+"""An image takes 1.3 GiB, the packages that it is made of up to 0.4 GiB; the rest is room to build."""
 PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
@@ -28,6 +30,8 @@ PROGRAMS = {
     "losetup": "mount",
 }
 """Programs that the lab needs, and the Debian package that brings each."""
+FILESYSTEMS = ("overlay", "ext4")
+"""What a machine's files are on."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-trixie-stable.gpg")
 KEYRING_PACKAGE = "debian-archive-keyring"
 SYSCTLS = {
@@ -37,6 +41,9 @@ SYSCTLS = {
     "kernel/pid_max": 131072,
 }
 """Limits that all machines share with the host, and the least that they need."""
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+INSTALL_S = 900.0
+"""How long apt-get may take, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +75,26 @@ def look(root: Path) -> Facts:
         uid=os.geteuid(),
         available_mib=memory.get("MemAvailable", 0) >> 10,
         free_mib=shutil.disk_usage(where).free >> 20,
-        filesystems=frozenset(
-            line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()
-        ),
+        filesystems=_filesystems(),
         namespaces=frozenset(path.name for path in Path("/proc/self/ns").iterdir()),
         loop=Path("/dev/loop-control").exists(),
         cgroup2=mount_point(Path("/proc/self/mountinfo").read_text()) is not None,
     )
 
 
-def judge(facts: Facts, *, memory_mib: int = MEMORY_MIB, disk_mib: int = DISK_MIB) -> None:
-    """Raise for the first thing that makes this host unfit.
+def _filesystems() -> frozenset[str]:
+    """The kernel's file systems, and those that machines need and that it loads at the first mount."""
+    known = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+    modprobe = shutil.which("modprobe", path=_PATH)
+    for name in FILESYSTEMS if modprobe else ():
+        argv = [str(modprobe), "--dry-run", "--quiet", name]
+        if name not in known and subprocess.run(argv, check=False, capture_output=True).returncode == 0:
+            known.add(name)
+    return frozenset(known)
 
-    Args:
-        memory_mib: memory that must be available, in MiB.
-        disk_mib: disk space that must be free, in MiB.
+
+def judge(facts: Facts) -> None:
+    """Raise for the first thing that makes this host unfit, whatever the lab. Room is `judge_room`'s.
 
     Raises:
         PreconditionError: one sentence that says what.
@@ -96,25 +108,43 @@ def judge(facts: Facts, *, memory_mib: int = MEMORY_MIB, disk_mib: int = DISK_MI
         raise PreconditionError(
             f"this kernel has no {', '.join(sorted(missing))} namespaces, which machines live in"
         )
-    for name in ("overlay", "ext4"):
+    for name in FILESYSTEMS:
         if name not in facts.filesystems:
             raise PreconditionError(f"this kernel has no {name} file system", next_step=f"modprobe {name}")
     if not facts.loop:
         raise PreconditionError("this host has no loop devices", next_step="modprobe loop")
     if not facts.cgroup2:
         raise PreconditionError("this host has no cgroup v2 hierarchy")
+
+
+def judge_room(facts: Facts, *, to_start: int, to_make: int, image: bool) -> None:
+    """Raise where a lab has no room here. What runs and what is there already asks for nothing.
+
+    Args:
+        to_start: how many machines are off.
+        to_make: how many have no disk yet.
+        image: whether the image has to be built.
+
+    Raises:
+        PreconditionError: one sentence that says what there is, and what is needed.
+    """
+    memory_mib = to_start * MACHINE_MEMORY_MIB
     if facts.available_mib < memory_mib:
         raise PreconditionError(
-            f"{facts.available_mib} MiB of memory are available, and {memory_mib} MiB are needed"
+            f"{facts.available_mib} MiB of memory are available, and {memory_mib} MiB are needed",
+            next_step="end what else runs here, another lab perhaps: ./quorate lab list",
         )
+    disk_mib = to_make * MACHINE_DISK_MIB + image * IMAGE_DISK_MIB
     if facts.free_mib < disk_mib:
-        raise PreconditionError(f"{facts.free_mib} MiB of disk are free, and {disk_mib} MiB are needed")
+        raise PreconditionError(
+            f"{facts.free_mib} MiB of disk are free, and {disk_mib} MiB are needed",
+            next_step="make room, or set QUORATE_STATE to a folder on a larger disk",
+        )
 
 
 def missing_packages() -> list[str]:
     """The Debian packages that this host lacks for a lab."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    packages = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
+    packages = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=_PATH)}
     if not KEYRING.exists():
         packages.add(KEYRING_PACKAGE)
     return sorted(packages)
@@ -140,19 +170,25 @@ def _install(packages: list[str], listener: Listener) -> None:
         raise PreconditionError(f"this host lacks {', '.join(packages)} and has no apt-get to install them")
     listener(Event(Kind.STARTED, "host", f"installing {', '.join(packages)}"))
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for argv in (
-        ["apt-get", "-q", "update"],
-        ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages],
-    ):
-        done = subprocess.run(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
+    # A fresh machine often updates itself in its first minutes: wait for that one's lock.
+    install = ["install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *packages]
+    for words in (["update"], install):
+        try:
+            done = subprocess.run(
+                ["apt-get", "-q", *words],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=INSTALL_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PreconditionError(
+                f"apt-get {words[0]} did not end within {INSTALL_S:g} s",
+                next_step=f"apt-get install {' '.join(packages)}",
+            ) from error
     if done.returncode != 0 or missing_packages():
         raise PreconditionError(
             f"could not install {', '.join(missing_packages() or packages)}",

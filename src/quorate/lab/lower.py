@@ -119,11 +119,10 @@ def halt(root: Path, lab: Found) -> None:
             group.remove()
 
 
-def down(root: Path, lab: Found, listener: Listener, *, forget: bool = True) -> None:
+def down(root: Path, lab: Found, listener: Listener) -> None:
     """Take the lab down: processes, mounts, loop devices, interfaces, rules, files.
 
-    Args:
-        forget: also remove the cluster's `Home` (spec, keys, secrets, histories).
+    The cluster's `Home` (spec, keys, secrets, histories) goes too, unless it is a cluster's on other hosts.
 
     Raises:
         LabError: something is left.
@@ -138,8 +137,9 @@ def down(root: Path, lab: Found, listener: Listener, *, forget: bool = True) -> 
     folder = LabFolder(root, lab.name).path
     if folder.exists():
         shutil.rmtree(folder)
-    if forget and (home := Home.of(lab.name, root).path).exists():
-        shutil.rmtree(home)
+    home = Home.of(lab.name, root)
+    if home.path.exists() and not home.spec.is_symlink():
+        shutil.rmtree(home.path)
     listener(Event(Kind.DONE, f"lab {lab.name}", "nothing of it is left"))
 
 

@@ -31,6 +31,7 @@ def restore(lab: LabFolder, name: str, listener: Listener) -> None:
     subject = f"restore {name}"
     listener(Event(Kind.STARTED, subject, f"bringing {lab.name} back"))
     cluster = setup.read(Home(snapshot.home).spec)
+    setup.own(Home.of(lab.name, lab.root))
     with setup.choosing(lab.root):
         setup.check_free(lab.root, lab.name, cluster)
         if found := lower.find(lab.root).get(lab.name):

@@ -90,6 +90,20 @@ def read(spec: Path) -> Cluster:
     return Cluster.model_validate(YAML(typ="safe").load(spec))
 
 
+def own(home: Home) -> None:
+    """Raise UsageError where ``home`` is a cluster's on other hosts: its keys are not a lab's to replace.
+
+    `quorate apply FILE` leaves a link to the file there; a lab's cluster.yaml is a file.
+    """
+    if home.spec.is_symlink():
+        name = home.path.name
+        raise UsageError(
+            f"the cluster {name} is none of this host's labs",
+            where=f"{home.spec} -> {home.spec.readlink()}",
+            next_step="choose another name with --name, or another cluster: in the file",
+        )
+
+
 def adopt(home: Home, text: str) -> None:
     """Make ``text`` the cluster.yaml of ``home``, whole or not at all."""
     home.create()

@@ -1,0 +1,74 @@
+"""Which lab is meant, what it still needs from this host, and what it must not take over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quorate.cli import lab_machines
+from quorate.errors import SpecError, UsageError
+from quorate.home import Home
+from quorate.lab import lower, network, power
+from quorate.lab.layout import NodeFolder
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state root of the test's own, and services that are not judged."""
+    monkeypatch.setenv("QUORATE_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("QUORATE_NAME", raising=False)
+    monkeypatch.setattr(lab_machines, "catalogue", lambda: None)
+    return tmp_path / "state"
+
+
+def test_without_a_word_it_is_the_lab_called_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power, "is_on", lambda node: False)
+    wanted = lab_machines.wanted(None, None)
+    assert (wanted.folder.name, wanted.file, wanted.cluster) == ("lab", None, None)
+    assert wanted.room() == {"to_start": 3, "to_make": 3, "image": True}
+
+
+def test_a_running_lab_of_a_file_asks_for_nothing_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, write_spec: Callable[[Any], Path], good_spec: Any
+) -> None:
+    wanted = lab_machines.wanted(str(write_spec(good_spec)), None)
+    assert wanted.folder.name == "demo"
+
+    def on(node: NodeFolder) -> bool:
+        return node.node != "c3"
+
+    monkeypatch.setattr(power, "is_on", on)
+    for name in ("c1", "c2"):
+        wanted.folder.node(name).path.mkdir(parents=True)
+        wanted.folder.node(name).disk.touch()
+    recipe, store = lab_machines.image_of(wanted.folder.root)
+    store.rootfs(recipe.key).mkdir(parents=True)
+    assert wanted.room() == {"to_start": 1, "to_make": 1, "image": False}
+
+
+def test_file_and_name_must_agree(write_spec: Callable[[Any], Path], good_spec: Any) -> None:
+    with pytest.raises(UsageError, match="--name says other"):
+        lab_machines.wanted(str(write_spec(good_spec)), "other")
+
+
+def test_a_file_with_mistakes_is_refused(write_spec: Callable[[Any], Path]) -> None:
+    with pytest.raises(SpecError):
+        lab_machines.wanted(str(write_spec("nodes: {}")), None)
+
+
+def test_a_cluster_on_other_hosts_is_not_taken_over_and_not_forgotten(
+    state: Path, monkeypatch: pytest.MonkeyPatch, write_spec: Callable[[Any], Path], good_spec: Any
+) -> None:
+    path, home = write_spec(good_spec), Home.of("demo", state)
+    home.create()
+    home.spec.symlink_to(path)  # what `quorate apply FILE` leaves
+    for file, name in ((str(path), None), (None, "demo")):
+        with pytest.raises(UsageError, match="none of this host's labs"):
+            lab_machines.wanted(file, name)
+    monkeypatch.setattr(lower, "halt", lambda root, lab: None)
+    monkeypatch.setattr(network, "owned", dict)
+    lower.down(state, lower.Found("demo"), lambda event: None)
+    assert home.spec.exists()
