@@ -38,7 +38,6 @@ def context(home: Home, frontends: tuple[Frontend, ...] = FRONTENDS) -> Context:
         }
     )
     return Context(
-        home=home,
         folder=home.path,
         cluster=cluster,
         secrets=Secrets(home.secrets),

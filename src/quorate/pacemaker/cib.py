@@ -142,9 +142,9 @@ def _constraint(parent: ET.Element, constraint: Location | Colocation | Order) -
             identifier = f"location-{resource}-{node}"
             values = {"id": identifier, "rsc": resource, "node": node, "score": score}
             ET.SubElement(parent, "rsc_location", values)
-        case Colocation(resource, other, score, role):
-            values = {"id": f"colocation-{resource}-with-{other}", "rsc": resource, "with-rsc": other}
-            values |= {"score": score} | ({"with-rsc-role": role} if role else {})
+        case Colocation(resource, other, score):
+            identifier = f"colocation-{resource}-with-{other}"
+            values = {"id": identifier, "rsc": resource, "with-rsc": other, "score": score}
             ET.SubElement(parent, "rsc_colocation", values)
         case Order(first, then, kind):
             values = {"id": f"order-{first}-then-{then}", "first": first, "then": then, "kind": kind}

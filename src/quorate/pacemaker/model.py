@@ -68,7 +68,6 @@ class Colocation:
     resource: str
     with_resource: str
     score: str = INFINITY
-    with_role: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from quorate.home import Home
 from quorate.pacemaker.model import Fragment
 from quorate.resources.base import Placed
 from quorate.secrets.pki import Pki
@@ -37,7 +36,6 @@ class HttpCheck:
     status: str = "200"
     port: int | None = None
     """Another port of the same server, where the check is not on the service's own."""
-    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Frontend:
         single_writer: one server at a time, the same on every HAProxy; no fail-back; it going cuts sessions.
         local_port: also listened on at 127.0.0.1 on every controller, for the services there.
         retry_methods: HTTP methods that are safe to send again to another server when a server dies.
+        timeout_server_s: how long a server may be silent, seconds; of plain TCP the client too.
         server_limit: requests that a server gets at the same time; the others wait at HAProxy, and those
             whose client went away are dropped there. Fewer than it can serve, so that a check finds it free:
             under overload servers are slow, not dead.
@@ -87,8 +86,6 @@ class Offers:
     message_users: tuple[str, ...] = ()
     """Accounts on the message broker; each one's password is the secret ``mq-<name>``."""
     fragment: Fragment = field(default_factory=Fragment)
-    catalogue: Mapping[str, str] = field(default_factory=dict)
-    """Identity catalogue: service type to path on this service's first front end ("identity": "/v3")."""
 
 
 class Health(StrEnum):
@@ -147,7 +144,6 @@ class Context:
     """Everything that a service may know when it says what should be."""
 
     cluster: Cluster
-    home: Home
     folder: Path
     """Where cluster.yaml is: relative paths in it (``password_file``) start here."""
     secrets: Secrets

@@ -77,7 +77,7 @@ class Keystone(Service):
     Options = KeystoneOptions
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
-        """The front end, the schema, the catalogue and the clone."""
+        """The front end, the schema and the clone."""
         primitive = Primitive(
             id=self.name,
             agent="ocf:quorate:unit",
@@ -107,7 +107,6 @@ class Keystone(Service):
             ),
             databases=(DATABASE,),
             fragment=Fragment(resources=(Clone(primitive, {"interleave": "true"}),)),
-            catalogue={"identity": "/v3"},
         )
 
     def resources(self, ctx: Context) -> Iterable[Placed]:

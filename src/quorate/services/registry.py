@@ -102,22 +102,6 @@ class Platform:
         """Every functional proof, from outside."""
         return [step for service in self.services.values() for step in service.verify(self.ctx)]
 
-    def packages(self) -> tuple[str, ...]:
-        """The Debian packages that this cluster's controllers need, sorted."""
-        return tuple(self.ctx.packages)
-
-    def endpoint(self, service: str) -> str:
-        """The URL of the first front end of ``service`` (``tcp://`` where it does not speak HTTP).
-
-        Raises:
-            KeyError: it has no front end.
-        """
-        for frontend in self.ctx.frontends:
-            if frontend.service == service:
-                scheme = "https" if frontend.http else "tcp"
-                return f"{scheme}://{self.vips[service]}:{frontend.port}"
-        raise KeyError(service)
-
 
 def platform(cluster: Cluster, home: Home, folder: Path | None = None) -> Platform:
     """The platform that ``cluster`` describes, with its secrets and certificates in ``home``.
@@ -180,7 +164,6 @@ def _context(
 ) -> Context:
     return Context(
         cluster=cluster,
-        home=home,
         folder=folder,
         secrets=Secrets(home.secrets),
         pki=Pki(home),
