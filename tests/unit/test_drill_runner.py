@@ -21,7 +21,7 @@ from quorate.errors import DrillError, TransportError
 from quorate.events import silent
 
 QUICK = Settings(
-    rate_hz=100, seconds=0.5, steady_s=0.05, patience_s=0.2, heal_s=2, recover_s=1, preroll_s=0.1
+    rate_hz=100, seconds=0.3, steady_s=0.05, patience_s=0.2, heal_s=2, recover_s=1, preroll_s=0.1, poll_s=0.05
 )
 NODES = ("c1", "c2", "c3")
 
@@ -108,18 +108,20 @@ def scene() -> Scene:
     return Scene("r", cluster, nothing, "", {"k": "10.0.0.1"}, {}, nothing, nothing, victim="c1")  # type: ignore[arg-type]
 
 
-async def drill(folder: Path, world: World, fault: Fault, *, cancel_after: float | None = None) -> History:
+async def drill(folder: Path, world: World, fault: Fault, *, cancel: bool = False) -> History:
     sight: Any = Sight(world)
     with Writer(folder, Clock()) as writer:
         run = Run(scene(), fault, "c1", [Writes(world)], sight, writer, Clock(), QUICK, silent)
         task = asyncio.create_task(run.carry_out())
-        if cancel_after is not None:
-            await asyncio.sleep(cancel_after)
+        if cancel:
+            while not world.broken:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             task.cancel()
         try:
             await task
         except (asyncio.CancelledError, DrillError):
-            if cancel_after is None:
+            if not cancel:
                 raise
     return load(folder)
 
@@ -148,7 +150,7 @@ async def test_a_store_that_forgets_comes_out_red(tmp_path: Path) -> None:
 
 async def test_ctrl_c_under_the_fault_heals(tmp_path: Path) -> None:
     world = World()
-    history = await drill(tmp_path / "r", world, Break(world, stubborn=1), cancel_after=0.95)
+    history = await drill(tmp_path / "r", world, Break(world, stubborn=1), cancel=True)
     assert not world.broken
     assert history.first("injected") is not None
     assert history.first("healed") is not None

@@ -26,7 +26,6 @@ from quorate.events import Event, Kind, Listener
 
 NICE = -10
 """Of the client, where it may (nice(2)); it needs few cycles, but at once."""
-POLL_S = 0.5
 VIEW_S = 3.0
 """Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
 
@@ -43,6 +42,7 @@ class Settings:
         heal_s: how long taking the fault away may take.
         recover_s: how long the cluster may take to be whole again.
         preroll_s: of the fault's phase before the injection, so that each outage has a good answer before it.
+        poll_s: between two looks at whether something is done.
     """
 
     rate_hz: float = 10.0
@@ -52,6 +52,7 @@ class Settings:
     heal_s: float = 60.0
     recover_s: float = 300.0
     preroll_s: float = 1.0
+    poll_s: float = 0.5
 
 
 class Run:
@@ -188,7 +189,7 @@ class Run:
             self.tell(
                 Event(Kind.PROGRESS, str(self._phase), f"{gone:.0f} of {seconds:.0f} s", gone / seconds)
             )
-            await asyncio.sleep(min(POLL_S, seconds - gone))
+            await asyncio.sleep(min(self.settings.poll_s, seconds - gone))
 
     async def _steady(self) -> None:
         async with self._phased(Phase.STEADY):
@@ -205,7 +206,7 @@ class Run:
                         next_step="./quorate status",
                     )
                 self.tell(Event(Kind.PROGRESS, "steady", (*whole.missing, *failing)[0]))
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(self.settings.poll_s)
 
     async def _failing(self, seconds: float) -> list[str]:
         """The endpoints that do not answer well all the time for so long."""
@@ -260,7 +261,7 @@ class Run:
             if evidence:
                 await self.writer.write_durably("healed", evidence=evidence)
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self.settings.poll_s)
         await self.writer.write_durably("problem", text=f"the fault could not be taken away: {last}")
         self.tell(Event(Kind.FAILED, "healing", last))
 
