@@ -32,6 +32,7 @@ class World:
     def __init__(self) -> None:
         self.broken, self.well, self.keeps = False, True, True
         self.held: list[int] = []
+        self.felt = asyncio.Event()
 
 
 class Writes(Workload):
@@ -65,6 +66,7 @@ class Break(Fault):
 
     async def inject(self, scene: Scene) -> str:
         self.world.broken = True
+        self.world.felt.set()
         if self.crash:
             raise DrillError("half of it worked")
         return "broken"
@@ -114,8 +116,7 @@ async def drill(folder: Path, world: World, fault: Fault, *, cancel: bool = Fals
         run = Run(scene(), fault, "c1", [Writes(world)], sight, writer, Clock(), QUICK, silent)
         task = asyncio.create_task(run.carry_out())
         if cancel:
-            while not world.broken:
-                await asyncio.sleep(0.01)
+            await world.felt.wait()
             await asyncio.sleep(0.05)
             task.cancel()
         try:
