@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resources": {"spec", "secrets"},
     "pacemaker": {"spec", "secrets", "transport", "node", "resources"},
     "services": {"spec", "secrets", "transport", "node", "resources", "pacemaker"},
-    "engine": {"spec", "secrets", "transport", "node", "resources", "pacemaker", "services"},
+    "engine": {"spec", "secrets", "transport", "node", "resources"},
     "operations": {"spec", "secrets", "transport", "node", "resources", "pacemaker", "services", "engine"},
     "drill": {"spec", "secrets", "transport", "node", "resources", "pacemaker", "services", "engine"},
     "report": {"drill.model"},

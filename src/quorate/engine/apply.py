@@ -16,7 +16,8 @@ from quorate.engine.plan import Plan, differences, make_plan, question, redacted
 from quorate.engine.report import Outcome, Report, Result
 from quorate.errors import ApplyError, ConnectionLostError, PreconditionError, TransportError
 from quorate.events import Event, Kind, Listener, silent
-from quorate.resources.base import Desired, Resource, Stage
+from quorate.node.tools import differing
+from quorate.resources.base import Desired, Resource
 from quorate.transport.base import Connect
 
 
@@ -129,7 +130,7 @@ class _Stage:
         answers = await look(self.connect, [question(node, one) for node, one in pairs])
         right = {
             node: all(
-                answer.state is not None and not differences_left(one, answer.state)
+                answer.state is not None and not differing(one.desired, answer.state)
                 for (where, one), answer in zip(pairs, answers, strict=True)
                 if where == node
             )
@@ -198,11 +199,3 @@ class _Stage:
 
     def _bad(self) -> list[Result]:
         return [r for r in self.results.values() if r.outcome in (Outcome.FAILED, Outcome.UNKNOWN)]
-
-
-def differences_left(one: Resource, state: Mapping[str, Any]) -> list[str]:
-    """The keys of ``state`` that are not as desired."""
-    return [key for key, value in one.desired.items() if key not in state or state[key] != value]
-
-
-__all__ = ["Stage", "apply"]

@@ -13,6 +13,7 @@ from typing import Any
 from quorate.engine.look import LOOK_S, Answer, Question, look
 from quorate.engine.order import Work, arrange
 from quorate.errors import TransportError
+from quorate.node.tools import differing
 from quorate.resources.base import Desired, Resource, Stage
 from quorate.transport.base import Connect
 
@@ -112,7 +113,7 @@ def _step(work: Work, node: str, one: Resource, answer: Answer, earlier: Sequenc
         waits = any(before.stage < work.stage or before.node == node for before in earlier)
         note = "known after apply" if waits else f"cannot be looked at: {redacted(one, answer.error)}"
         return step(note=note, known=False, digest=_digest([one.args, one.desired]))
-    wrong = {key: value for key, value in one.desired.items() if answer.state.get(key, _Missing) != value}
+    wrong = differing(one.desired, answer.state)
     if not wrong:
         return _follows(step, node, one, answer.state, earlier)
     actual = {key: answer.state.get(key) for key in wrong}
@@ -126,10 +127,6 @@ def _step(work: Work, node: str, one: Resource, answer: Answer, earlier: Sequenc
 def question(node: str, one: Resource) -> Question:
     """The look at ``one``, with the time that its own check may take."""
     return Question(node, one.kind, one.args, max(LOOK_S, float(one.args.get("check_timeout_s", 0)) + 2))
-
-
-class _Missing:
-    """Stands for a key that a state does not have: equal to nothing."""
 
 
 def _follows(
@@ -161,7 +158,7 @@ def _inside(folder: str, paths: set[str]) -> bool:
 
 def differences(one: Resource, state: Mapping[str, Any]) -> tuple[Difference, ...]:
     """What of ``state`` is not as desired, without secrets. A thing that is not there is one difference."""
-    wrong = [key for key, value in one.desired.items() if state.get(key, _Missing) != value]
+    wrong = differing(one.desired, state)
     if "type" in wrong and state.get("type") == "absent":
         there = ", ".join(str(v) for k, v in one.desired.items() if k in ("mode", "owner", "group", "target"))
         return (Difference(one.kind, None, SECRET + " " + there if one.secret else there),)

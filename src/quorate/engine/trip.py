@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quorate import node as node_package
-from quorate.errors import ConnectionLostError, QuorateError, TransportError, UnreachableError
+from quorate.errors import ConnectionLostError, QuorateError, UnreachableError
 from quorate.transport.base import Command, Completed, Transport
 
 Answer = Mapping[str, Any]
@@ -160,11 +160,5 @@ def _finished(node: str, done: Completed) -> None:
         raise UnreachableError(
             "another apply still changes this node", where=node, evidence=words, next_step=step
         )
-    raise TransportLost(f"what looks and mends there died (exit {done.exit})", where=node, evidence=words)
-
-
-class TransportLost(ConnectionLostError):
-    """The agent itself died: what it had begun is unknown."""
-
-
-__all__ = ["Answer", "TransportError", "fix", "look", "modules"]
+    what = f"what looks and mends there died (exit {done.exit}); what it had begun is unknown"
+    raise ConnectionLostError(what, where=node, evidence=words)
