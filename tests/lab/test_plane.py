@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 def test_it_is_verified_from_outside(healthy: Plane) -> None:
     """Every functional proof passes, through the virtual IPs with TLS checked."""
-    steps = healthy.must("verify", "--json").json()["steps"]
+    steps = healthy.must("verify", "--json").json()["checks"]
     assert {step["service"] for step in steps} == {"galera", "horizon", "keystone", "rabbitmq"}
     assert {step["verdict"] for step in steps} == {"pass"}
 
@@ -38,7 +38,8 @@ def test_status_names_one_holder_for_each_virtual_ip(healthy: Plane) -> None:
 def test_a_second_apply_changes_nothing(healthy: Plane) -> None:
     """What was applied is what is looked at."""
     report = healthy.must("apply", "--json").json()
-    assert report["changed"] == 0, json.dumps(report)[:2000]
+    assert report["counts"]["changed"] == 0, json.dumps(report)[:2000]
+    assert report["results"] == []
 
 
 def test_the_official_client_works_unchanged(healthy: Plane) -> None:
@@ -59,14 +60,14 @@ def test_the_official_client_works_unchanged(healthy: Plane) -> None:
 
 def test_secrets_stay_in_private_files(healthy: Plane) -> None:
     """No secret in a plan, in the cluster's configuration, or on a command line."""
-    home = Path(healthy.must("env", "--json").json()["home"])
+    folder = Path(healthy.must("env", "--json").json()["secrets"])
     secrets = [
         path.read_text()
-        for path in (home / "secrets").iterdir()
+        for path in folder.iterdir()
         if path.is_file() and path.stat().st_size == 32
     ]
     assert secrets
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (home / "secrets").rglob("*"))
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
     seen = healthy.must("plan", "--json").stdout
     seen += healthy.ssh("c1", "cibadmin", "--query")
     seen += healthy.ssh("c1", "ps", "-eo", "args")
@@ -126,7 +127,7 @@ def test_keys_rotate_with_a_node_down_and_never_twice(healthy: Plane) -> None:
 
 def test_a_wrong_bmc_password_is_named_before_the_cluster_is_called_ready(healthy: Plane) -> None:
     """Fencing that cannot work is an error with the node's name, not a surprise at three in the morning."""
-    password = Path(healthy.must("env", "--json").json()["home"]) / "secrets" / "bmc-c2"
+    password = Path(healthy.must("env", "--json").json()["secrets"]) / "bmc-c2"
     right = password.read_text()
     try:
         password.write_text("wrong")

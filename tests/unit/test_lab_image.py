@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from quorate.lab import image_store
 from quorate.lab.aptsources import Mirror
+from quorate.lab.hardware import Machine
 from quorate.lab.image_build import Progress, command, reason
+from quorate.lab.image_store import ImageStore
 from quorate.lab.recipe import BASE, Recipe
 
 
@@ -50,3 +55,41 @@ def test_the_reason_is_what_apt_complained_about() -> None:
     assert "nonesuch" in reason(output)
     assert "dead.example" in reason(output)
     assert reason(["one", "two"]) == "one\ntwo"
+
+
+def test_only_images_that_nothing_needs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_store, "mounted", lambda: {"booted"})
+    store, new = ImageStore(tmp_path), Recipe(("haproxy",))
+    kept = [new.key, "booted", "ofamachine", "ofasnapshot"]
+    for key in [*kept, "stale"]:
+        (store.folder / key / "rootfs/etc").mkdir(parents=True)
+    for path, key in (("labs/lab/c1", "ofamachine"), ("snapshots/lab/before/nodes/c1", "ofasnapshot")):
+        (tmp_path / path).mkdir(parents=True)
+        definition = Machine("c1", key, (), None, 8192).to_json()
+        (tmp_path / path / "machine.json").write_text(definition)
+    assert store.prune(new) == ["stale"]
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted(kept)
+    (tmp_path / "labs/lab/c1/machine.json").write_text("{")
+    (tmp_path / "snapshots/lab/before/nodes/c1/machine.json").unlink()
+    assert store.prune(new) == [], "what cannot be known is not removed"
+
+
+def test_images_of_the_state_root_that_the_folder_is_a_link_to_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_store, "mounted", set)
+    (tmp_path / "one/images/old/rootfs").mkdir(parents=True)
+    (tmp_path / "one/labs/lab/c1").mkdir(parents=True)
+    (tmp_path / "one/labs/lab/c1/machine.json").write_text(Machine("c1", "old", (), None, 8192).to_json())
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two/images").symlink_to(tmp_path / "one/images")
+    assert ImageStore(tmp_path / "two").prune(Recipe(())) == []
+
+
+def test_images_in_use_are_read_from_mount_tables(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/mountinfo").write_text(
+        "61 21 0:50 / /x/root rw - overlay overlay rw,lowerdir=/var/lib/quorate/images/0a1b/rootfs,upperdir=/x\n"
+    )
+    (tmp_path / "8").mkdir()
+    assert image_store.mounted(tmp_path) == {"0a1b"}
