@@ -89,7 +89,7 @@ def test_images_of_the_state_root_that_the_folder_is_a_link_to_stay(
 def test_images_in_use_are_read_from_mount_tables(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7/mountinfo").write_text(
-        "61 21 0:50 / /x/root rw - overlay overlay rw,lowerdir=/var/lib/quorate/images/0a1b/rootfs,upperdir=/x\n"
+        "61 21 0:50 / /x rw - overlay overlay rw,lowerdir=/var/lib/quorate/images/0a1b/rootfs,upperdir=/y\n"
     )
     (tmp_path / "8").mkdir()
     assert image_store.mounted(tmp_path) == {"0a1b"}

@@ -65,6 +65,8 @@ def start(folder: NodeFolder, machine: Machine) -> None:
     deadline = time.monotonic() + 10
     while not answers(machine.bmc.address, machine.bmc.port, 0.2):
         if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
             lines = folder.bmc_log.read_text(errors="replace").splitlines()
             raise LabError(f"the BMC of {folder.node} does not start", evidence="\n".join(lines[-6:]))
 
@@ -77,7 +79,7 @@ def answers(address: str, port: int, timeout_s: float) -> bool:
             client.connect((address, port))
             client.send(_HELLO)
             return bool(client.recv(64))
-        except (TimeoutError, ConnectionError):
+        except OSError:  # no answer, refused, or no route yet
             time.sleep(0.02)
             return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Group:
         for folder, _, _ in os.walk(self.path):
             try:
                 found += [int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()]
-            except (FileNotFoundError, OSError):
+            except OSError:
                 continue  # it went while we looked
         return found
 
@@ -64,7 +65,7 @@ class Group:
         """Whether any process lives in it or below."""
         try:
             return "populated 1" in (self.path / "cgroup.events").read_text()
-        except (FileNotFoundError, OSError):
+        except OSError:
             return False
 
     def kill(self, deadline_s: float = 10.0) -> None:
@@ -75,10 +76,8 @@ class Group:
         """
         deadline = time.monotonic() + deadline_s
         while self.alive():
-            try:
+            with suppress(OSError):  # removed meanwhile: alive() tells
                 (self.path / "cgroup.kill").write_text("1")
-            except (FileNotFoundError, OSError):
-                continue  # removed meanwhile: alive() tells
             quick = time.monotonic() + 0.5
             while self.alive() and time.monotonic() < quick:
                 time.sleep(0.004)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -14,14 +15,12 @@ from shlex import quote
 from quorate.errors import LabError
 from quorate.events import Event, Kind, Listener
 from quorate.lab.aptsources import Mirror
-from quorate.lab.image_store import ImageStore
+from quorate.lab.image_store import BUILD_S, ImageStore
 from quorate.lab.recipe import FILES, Recipe
 
 SUBJECT = "image"
 HOOKS = ("setup", "essential", "customize")
 """The hooks that are ours, in the order in which mmdebstrap runs them."""
-DEADLINE_S = 1800.0
-"""A build takes one to three minutes; a mirror that trickles for half an hour is as good as dead."""
 _APT = (
     'APT::Install-Recommends "false"',
     'Acquire::Languages "none"',
@@ -139,10 +138,14 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
             _build(command(recipe, mirror, building / "rootfs"), store, mirror, listener)
             store.builder.remove()
             building.rename(store.folder / recipe.key)
+            pruned = store.prune(recipe)
         except BaseException:
             store.clean()
             raise
         listener(Event(Kind.DONE, SUBJECT, f"{recipe.key} built in {time.monotonic() - started:.0f} s", 1.0))
+        if pruned:
+            text = f"removed {', '.join(pruned)}, which no machine and no snapshot needs"
+            listener(Event(Kind.NOTE, SUBJECT, text))
     return target
 
 
@@ -155,7 +158,6 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
         **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
     }
     progress, tail = Progress(), deque[str](maxlen=400)
-    deadline = time.monotonic() + DEADLINE_S
     store.builder.create()
     enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(store.builder.path)]
     process = subprocess.Popen(
@@ -163,16 +165,26 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
+    too_long = threading.Event()
+
+    def give_up() -> None:
+        too_long.set()
+        store.builder.kill()
+
+    # A timer, because a builder that hangs says nothing.
+    watchdog = threading.Timer(BUILD_S, give_up)
+    watchdog.start()
     try:
         for line in process.stdout:
             tail.append(line.rstrip())
             if text := progress.line(line):
                 listener(Event(Kind.PROGRESS, SUBJECT, text, progress.fraction))
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"the image was not built within {DEADLINE_S / 60:.0f} minutes", evidence=reason(tail)
-                )
-        if process.wait() != 0:
+        failed = process.wait() != 0
+        if too_long.is_set():
+            raise LabError(
+                f"the image was not built within {BUILD_S / 60:.0f} minutes", evidence=reason(tail)
+            )
+        if failed:
             raise LabError(
                 "the image could not be built",
                 where=mirror.archive,
@@ -180,6 +192,7 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
                 next_step="see whether the mirror answers, or name another one with --mirror",
             )
     finally:
+        watchdog.cancel()
         store.builder.kill()
         process.wait()
         process.stdout.close()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from quorate.lab.cgroup import Group, unified
+from quorate.lab.hardware import parse
+from quorate.lab.locks import held
 from quorate.lab.recipe import Recipe
+
+BUILD_S = 1800.0
+"""A build takes one to three minutes; a mirror that trickles for half an hour is as good as dead."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,48 @@ class ImageStore:
         return self.rootfs(recipe.key).is_dir()
 
     def leftovers(self) -> list[Path]:
-        """Folders that an interrupted build left. Only meaningful while the lock is held."""
-        return sorted(self.folder.glob(".building-*"))
+        """Folders that an interrupted build or removal left. Only meaningful while the lock is held."""
+        return sorted([*self.folder.glob(".building-*"), *self.folder.glob(".removing-*")])
+
+    def needed(self) -> set[str]:
+        """The keys of the images that machines and snapshots are defined with, running or not.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: a definition cannot be read, so nobody knows.
+        """
+        # The folder may be a link to another state root's: then that one's labs count too.
+        roots = {self.root.resolve(), self.folder.resolve().parent}
+        kinds = ("labs/*/*/machine.json", "snapshots/*/*/nodes/*/machine.json")
+        return {parse(path.read_text()).image for root in roots for kind in kinds for path in root.glob(kind)}
+
+    def prune(self, keep: Recipe) -> list[str]:
+        """Remove images that no machine, snapshot or process needs. Call it with the lock held.
+
+        Where anything cannot be read, nothing is removed.
+
+        Args:
+            keep: the recipe whose image stays in any case.
+
+        Returns:
+            The keys of those that were removed.
+        """
+        try:
+            stay = {keep.key} | self.needed() | mounted()
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        doomed = [path for path in self.folder.glob("[!.]*/rootfs") if path.parent.name not in stay]
+        for path in doomed:
+            aside = self.folder / f".removing-{path.parent.name}"
+            path.parent.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        return sorted(path.parent.name for path in doomed)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One builder at a time on this host; others wait here, and then find the image built."""
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with held(self.folder / ".lock", BUILD_S):
             yield
-        finally:
-            os.close(handle)
 
     @property
     def builder(self) -> Group:
@@ -69,3 +102,12 @@ class ImageStore:
         self.builder.remove()
         for path in self.leftovers():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def mounted(proc: Path = Path("/proc")) -> set[str]:
+    """The keys of the images in any process's mount table (proc_pid_mountinfo(5)), of whatever state root."""
+    found: set[str] = set()
+    for path in proc.glob("[0-9]*/mountinfo"):
+        with suppress(OSError):  # it ended while we looked
+            found.update(re.findall(r"/images/([0-9a-f]+)/rootfs", path.read_text(errors="replace")))
+    return found

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from quorate.errors import LabError, UsageError
+from quorate.lab import hardware
 from quorate.lab.layout import LabFolder, link_name, table_name
 from quorate.lab.run import run
 
@@ -95,8 +96,6 @@ def faults(lab: str) -> list[Faulty]:
 
 def check(lab: LabFolder, node: str, network: str) -> None:
     """Raise UsageError unless the lab has that node, with a card in that network."""
-    from quorate.lab import hardware
-
     machine = hardware.load(lab.node(node))
     known = [nic.network for nic in machine.nics]
     if network not in known:

@@ -123,13 +123,17 @@ def used_by_host() -> list[tuple[str, IPv4Interface]]:
 
 
 def routed_by_host() -> list[tuple[str, IPv4Network]]:
-    """Every IPv4 network that this host has a route to, and through which interface; no default routes."""
+    """Every IPv4 network that this host has a route to, and through which interface.
+
+    No default routes, nor the two halves of one that tunnels make (0.0.0.0/1): those are for all the rest.
+    """
     lines = [line.split() for line in run(["ip", "-o", "-4", "route", "show"], timeout_s=10).splitlines()]
-    return [
+    routes = [
         (words[words.index("dev") + 1], IPv4Network(words[0], strict=False))
         for words in lines
         if words[0][:1].isdigit() and "dev" in words
     ]
+    return [(interface, route) for interface, route in routes if route.prefixlen > 1]
 
 
 def bridge_filter_off() -> bool:

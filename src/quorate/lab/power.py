@@ -8,8 +8,7 @@ idempotent, and one call at a time changes a machine's power.
 
 from __future__ import annotations
 
-import fcntl
-import os
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,27 +18,28 @@ from quorate.errors import LabError
 from quorate.lab import ext4, hardware, loops, network
 from quorate.lab.cgroup import Group
 from quorate.lab.layout import NodeFolder, machine_name
+from quorate.lab.locks import held
 from quorate.lab.run import run
 
 BOOT = Path(__file__).parent / "boot.sh"
+LOCK_S = 120.0
+"""How long to wait for another change of power: one takes seconds, a snapshot at most a minute."""
+MOUNT_S = 60.0
+"""How long a machine's disk may take to be mounted; a file system check of it comes first where it must."""
 _DEVICES = ("/dev/net/tun", "/dev/fuse")
 """Bound into the machine where the host has them: user-space switches and taps need the first."""
 
 
 @contextmanager
 def locked(folder: NodeFolder) -> Iterator[None]:
-    """Nobody else changes the machine's power inside this block. Raises LabError: no such node."""
+    """Nobody else changes the machine's power inside this block. Raises LabError."""
     if not folder.path.is_dir():
         raise LabError(
             f"the lab {folder.lab} has no node {folder.node}",
             next_step="./quorate lab list shows what there is",
         )
-    handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(folder.lock, LOCK_S):
         yield
-    finally:
-        os.close(handle)
 
 
 def is_on(folder: NodeFolder) -> bool:
@@ -150,14 +150,15 @@ def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Gro
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr
     with process.stdin, process.stdout, process.stderr:
-        word, _, pid = process.stdout.readline().strip().partition(" ")
+        heard, _, _ = select.select([process.stdout], [], [], MOUNT_S)
+        word, _, pid = (process.stdout.readline() if heard else "").strip().partition(" ")
         if word != "ready":
             process.wait(timeout=10)
             lines = folder.console.read_text(errors="replace").splitlines() if folder.console.exists() else []
             raise LabError(
                 f"{folder.node} could not be started",
                 where=str(folder.console),
-                evidence="\n".join(lines[-6:]) or process.stderr.read(),
+                evidence="\n".join(lines[-6:]) or (process.stderr.read() if heard else ""),
             )
         network.plug(folder.lab, folder.node, machine.nics, int(pid))
         try:

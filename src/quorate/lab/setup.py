@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network
@@ -16,19 +14,19 @@ from quorate.errors import PreconditionError, UsageError
 from quorate.home import Home
 from quorate.lab import hardware, network, template
 from quorate.lab.layout import LabFolder
+from quorate.lab.locks import held
 from quorate.spec.model import Cluster, Name
+
+CHOOSING_S = 300.0
+"""How long to wait for another lab: choosing takes seconds, bringing disks back may take minutes."""
 
 
 @contextmanager
 def choosing(root: Path) -> Iterator[None]:
     """One lab at a time on this host chooses its networks and makes them inside this block."""
     (root / "labs").mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(root / "labs" / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(root / "labs" / ".lock", CHOOSING_S):
         yield
-    finally:
-        os.close(handle)
 
 
 def networks_of_labs(root: Path, except_lab: str = "") -> dict[IPv4Network, str]:
