@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from quorate.node import command as command_kind
+from quorate.node import galera as galera_kind
 from quorate.node import http as http_kind
 from quorate.node import packages as packages_kind
 from quorate.node import sql as sql_kind
@@ -226,3 +227,26 @@ def test_a_database_that_is_not_up_yet_is_asked_again_and_another_error_is_not(
         with pytest.raises(tools.Failed) as caught:
             sql_kind.look(args)
         assert type(caught.value) is kind
+
+
+def test_a_member_is_asked_how_it_is_and_to_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "wsrep_ready\\tON\\nwsrep_local_state_comment\\tSynced\\nwsrep_cluster_size\\t3\\n"
+    body = f"read first rest; echo $first >> {tmp_path}/asked; [ $first = SHOW ] && printf '{rows}'; exit 0"
+    monkeypatch.setattr(tools, "PATH", client(tmp_path, body)["PATH"])
+    monkeypatch.setenv("PATH", tools.PATH)
+    state = galera_kind.look({"node": "c1"})
+    assert (state["ready"], state["comment"], state["size"]) == (True, "Synced", 3)
+    assert state["committed"] and "commit_error" not in state
+    assert (tmp_path / "asked").read_text() == "SHOW\nREPLACE\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("echo 'ERROR 2002 (HY000): no socket' >&2; exit 1", "no socket"), ("sleep 5", "did not end within")],
+)
+def test_a_database_that_does_not_answer_is_an_error_in_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
+) -> None:
+    monkeypatch.setattr(tools, "PATH", client(tmp_path, body)["PATH"])
+    monkeypatch.setenv("PATH", tools.PATH)
+    assert said in galera_kind.look({"node": "c1", "timeout_s": 0.5})["error"]

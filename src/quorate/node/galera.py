@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import Any
+
+from quorate.node import sql, tools
 
 STATUS = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_local_state_comment',"
@@ -24,10 +25,10 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     """
     timeout_s = float(args.get("timeout_s", 3.0))
     try:
-        rows = query(STATUS, timeout_s)
-    except (RuntimeError, OSError) as error:
-        return {"error": str(error)}
-    status = dict(row.split("\t", 1) for row in rows)
+        told = sql.checked(STATUS, "", "the database does not answer", timeout_s)
+    except tools.Failed as failure:
+        return {"error": _said(failure)}
+    status = dict(row.split("\t", 1) for row in told.splitlines())
     state: dict[str, Any] = {
         "ready": status.get("wsrep_ready") == "ON",
         "comment": status.get("wsrep_local_state_comment", ""),
@@ -41,28 +42,15 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
         node = str(args["node"]).replace("'", "")
         try:
-            query(f"REPLACE INTO quorate.probe (node, value) VALUES ('{node}', {time.time_ns()})", timeout_s)
-        except (RuntimeError, OSError) as error:
-            state["commit_error"] = str(error)
+            row = f"REPLACE INTO quorate.probe (node, value) VALUES ('{node}', {time.time_ns()})"
+            sql.checked(row, "", "the commit failed", timeout_s)
+        except tools.Failed as failure:
+            state["commit_error"] = _said(failure)
         else:
             state["committed"] = True
             state["commit_ms"] = round(1000 * (time.monotonic() - started))
     return state
 
 
-def query(statement: str, timeout_s: float) -> list[str]:
-    """The lines that ``statement`` returns.
-
-    Raises:
-        RuntimeError: the client said no, or did not answer in time.
-    """
-    argv = ["mariadb", "-N", "-B", "--protocol=socket", "--connect-timeout=2", "-u", "root"]
-    try:
-        done = subprocess.run(
-            argv, input=statement, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"the database did not answer within {timeout_s:g} s") from error
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip() or f"mariadb exited with {done.returncode}")
-    return done.stdout.splitlines()
+def _said(failure: tools.Failed) -> str:
+    return ": ".join(filter(None, (str(failure), failure.evidence)))

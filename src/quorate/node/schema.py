@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from typing import Any
 
-from quorate.node import tools
+from quorate.node import sql, tools
 
 
 def look(args: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     if not wanted:
         raise tools.Failed(f"no schema version in {args['heads']}: is the package installed?")
     statement = f"SELECT version_num FROM `{args['database']}`.`{args['table']}`"
-    done = tools.run(["mariadb", "-N", "-B", "--connect-timeout=5"], stdin=statement, timeout_s=15)
+    done = sql.client(statement, timeout_s=15)
     if done.exit != 0 and not any(code in done.err for code in ("ERROR 1146", "ERROR 1049")):
         raise tools.Failed("the database does not tell the schema's version", done.words)
     versions = sorted(done.out.split()) if done.exit == 0 else []

@@ -18,7 +18,7 @@ def look_many(items: list[dict[str, Any]]) -> list[dict[str, Any] | Exception]:
     if len(items) > 1 and len(databases) == 1:
         mark = "quorate-" + os.urandom(8).hex()
         script = "".join(f"{args['query']};\nSELECT '{mark}';\n" for args in items)
-        done = _client(script, databases.pop())
+        done = client(script, databases.pop())
         if done.exit == 0:
             parts = done.out.split(mark + "\n")
             return [{"rows": _rows(part)} for part in parts[: len(items)]]
@@ -26,7 +26,7 @@ def look_many(items: list[dict[str, Any]]) -> list[dict[str, Any] | Exception]:
     for args in items:
         try:
             found.append(
-                {"rows": _rows(_checked(args["query"] + ";\n", args["database"], "the query failed"))}
+                {"rows": _rows(checked(args["query"] + ";\n", args["database"], "the query failed"))}
             )
         except tools.Failed as error:
             found.append(error)
@@ -35,24 +35,26 @@ def look_many(items: list[dict[str, Any]]) -> list[dict[str, Any] | Exception]:
 
 def look(args: dict[str, Any]) -> dict[str, Any]:
     """``rows`` of one query."""
-    return {"rows": _rows(_checked(args["query"] + ";\n", args["database"], "the query failed"))}
+    return {"rows": _rows(checked(args["query"] + ";\n", args["database"], "the query failed"))}
 
 
 def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None:
     """Execute the statements in order; the first that fails ends it."""
     script = "".join(statement + ";\n" for statement in args["statements"])
-    _checked(script, args["database"], "a statement failed", timeout_s=3600)
+    checked(script, args["database"], "a statement failed", timeout_s=3600)
 
 
-def _checked(script: str, database: str, what: str, timeout_s: float = QUERY_S) -> str:
-    done = _client(script, database, timeout_s)
+def checked(script: str, database: str, what: str, timeout_s: float = QUERY_S) -> str:
+    """What the statements print. Raises `Failed` with ``what``; `NotReady` where it is worth asking again."""
+    done = client(script, database, timeout_s)
     if done.exit != 0:
         kind = tools.NotReady if done.err.startswith(NOT_YET) else tools.Failed
         raise kind(what, done.words)
     return done.out
 
 
-def _client(script: str, database: str, timeout_s: float = QUERY_S) -> tools.Done:
+def client(script: str, database: str = "", timeout_s: float = QUERY_S) -> tools.Done:
+    """The statements of ``script``, as root on the local socket. Raises `Failed` as `tools.run` does."""
     argv = [
         "mariadb",
         "--no-defaults",
