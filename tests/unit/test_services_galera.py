@@ -137,3 +137,8 @@ def test_being_active_is_not_health(state: dict[str, object], health: Health) ->
     judged = judge(state, members=3)
     assert judged.health is health
     assert judged.text and (health is Health.OK or judged.next_step)
+
+
+def test_why_it_cannot_write_is_said() -> None:
+    state = {"ready": True, "comment": "Synced", "size": 3, "committed": False, "commit_error": "ERROR 1290"}
+    assert "ERROR 1290" in judge(state, members=3).text

@@ -343,8 +343,9 @@ def judge(state: Mapping[str, Any], *, members: int) -> Judgement:
             "it rejoins by itself; if it does not, see /var/log/mysql/error.log",
         )
     if not state.get("committed"):
+        reason = state.get("commit_error", "no reason given")
         return Judgement(
-            Health.FAILED, "synced, but a commit does not go through", "look for a full disk: df -h"
+            Health.FAILED, f"synced, but cannot write: {reason}", "look for a full disk: df -h on the node"
         )
     if comment != "Synced":
         return Judgement(
