@@ -78,3 +78,29 @@ def test_an_address_outside_its_network_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         define.machines("lab", broken, "abc", Path("/home"))
     assert any("c2" in finding and "10.9.9.9" in finding for finding in caught.value.findings)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("apiVersion: quorate/v1\n", "apiVersion: quorate/v1\nssh: {port: 2222}\n", "ssh.port"),
+        ("apiVersion: quorate/v1\n", "apiVersion: quorate/v1\nssh: {user: me}\n", "ssh.user"),
+        (
+            "apiVersion: quorate/v1\n",
+            "apiVersion: quorate/v1\nssh: {known_hosts: /root/.ssh/known_hosts}\n",
+            "ssh.known_hosts",
+        ),
+        ("secrets/bmc-c1", "../bmc-c1", "nodes.c1.bmc.password_file"),
+        ("api: 10.77.1.11,", "api: 10.77.1.1,", "nodes.c1.addresses.api: 10.77.1.1 is this host's own"),
+        ("vip: 10.77.1.101", "vip: 10.77.1.1", "services.keystone.vip: 10.77.1.1 is this host's own"),
+    ],
+)
+def test_what_a_lab_cannot_give_is_said(tmp_path: Path, before: str, after: str, said: str) -> None:
+    text = template.cluster_yaml("lab", 0)
+    assert before in text
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(SpecError) as caught:
+        define.machines("lab", load(path), "key", tmp_path)
+    assert len(caught.value.findings) == 1
+    assert said in str(caught.value)

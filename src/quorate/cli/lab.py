@@ -218,7 +218,8 @@ def logs(node: str, options: tuple[str, ...], console: bool, bmc_log: bool, name
     folder = _node(name, node)
     if console or bmc_log:
         path = folder.console if console else folder.bmc_log
-        click.echo(path.read_text(errors="replace") if path.exists() else f"nothing in {path} yet", nl=False)
+        text = path.read_text(errors="replace") if path.exists() else f"nothing in {path} yet\n"
+        click.echo(text, nl=False)
         return EXIT_PASS
     return journal.show(folder, options or ("--no-pager", "-n", "200"))
 
@@ -273,8 +274,8 @@ def link(
     if node and network and what:
         if (what == "loss") != (percent is not None):
             raise UsageError("loss needs a PERCENT, and nothing else takes one")
-        links.check(folder, node, network)
         if what == "heal":
+            links.check(folder, node, network)
             links.heal(folder.name, node, network)
         else:
             fault = links.Fault(what)

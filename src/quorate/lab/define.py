@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from quorate.errors import SpecError
 from quorate.lab.hardware import BmcAddress, Machine, Nic
 from quorate.lab.layout import LINK_MAX, bridge_name, link_name, mac
+from quorate.spec.findings import dotted
 from quorate.spec.model import Cluster
+from quorate.spec.rules.addresses import owned
 
+SSH_PORT, SSH_USER = 22, "root"
 DISK_MIB = 8192
 """The disk of a machine; the file is sparse, so only what is written takes room."""
 
@@ -25,7 +29,7 @@ def machines(
         home: what the paths in the spec are relative to.
 
     Raises:
-        SpecError: an address lies outside its network.
+        SpecError: an address, a file or a way to log in is one that a lab cannot give them.
     """
     findings = [
         f"nodes.{name}.addresses.{network}: {address} is not in {cluster.networks[network].cidr}"
@@ -43,9 +47,41 @@ def machines(
     findings += [
         f"networks.{name}: at most {LINK_MAX} characters" for name in cluster.networks if len(name) > LINK_MAX
     ]
+    findings += [*_reached(cluster), *_hosts_own(cluster), *_elsewhere(cluster)]
     if findings:
         raise SpecError("the lab cannot make these machines", tuple(findings))
     return {name: _machine(lab, cluster, name, image, home, disk_mib) for name in cluster.nodes}
+
+
+def _reached(cluster: Cluster) -> Iterator[str]:
+    """A machine's SSH server listens where the image says, and lets in root alone."""
+    if cluster.ssh.port != SSH_PORT:
+        yield f"ssh.port: machines of a lab listen on {SSH_PORT}, not {cluster.ssh.port}"
+    if cluster.ssh.user != SSH_USER:
+        yield f"ssh.user: machines of a lab let in {SSH_USER}, not {cluster.ssh.user}"
+
+
+def _hosts_own(cluster: Cluster) -> Iterator[str]:
+    """This host has the first address of every network; BMCs are this host's as well, so they may have it."""
+    for item in owned(cluster):
+        name = network_of(cluster, str(item.address))
+        is_bmc = item.path[-2:] == ("bmc", "address")
+        if name and not is_bmc and item.address == next(cluster.networks[name].cidr.hosts()):
+            yield f"{dotted(item.path)}: {item.address} is this host's own address in the network {name}"
+
+
+def _elsewhere(cluster: Cluster) -> Iterator[str]:
+    """The lab makes the keys and passwords: only in the cluster's own folder, never over others."""
+    files = {"ssh.key": cluster.ssh.key, "ssh.known_hosts": cluster.ssh.known_hosts}
+    files |= {
+        f"nodes.{name}.bmc.password_file": node.bmc.password_file
+        for name, node in cluster.nodes.items()
+        if node.bmc
+    }
+    for place, file in files.items():
+        path = Path(file)
+        if path.is_absolute() or {"..", "~"} & set(path.parts):
+            yield f"{place}: {file} is outside the lab's folder; the lab makes this file: say {path.name}"
 
 
 def network_of(cluster: Cluster, address: str) -> str | None:

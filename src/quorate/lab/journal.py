@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from quorate.errors import LabError
+from quorate.errors import LabError, UsageError
 from quorate.lab import hardware, loops, power
 from quorate.lab.layout import NodeFolder
 
@@ -24,6 +24,7 @@ def show(folder: NodeFolder, options: Sequence[str]) -> int:
 
     Raises:
         LabError: the image is not there any more.
+        UsageError: the machine is off, and new lines are asked for.
     """
     machine = hardware.load(folder)
     image = folder.root / "images" / machine.image / "rootfs"
@@ -33,8 +34,10 @@ def show(folder: NodeFolder, options: Sequence[str]) -> int:
         enter = ["nsenter", f"--target={supervisor}", "--mount", "--", "chroot", str(folder.merged)]
         argv = [*enter, "journalctl", "--directory=/var/log/journal", *options]
         return subprocess.run(argv, check=False).returncode
-    with power.locked(folder):
+    if {"-f", "--follow"} & set(options):
+        raise UsageError(f"{folder.node} is off: there is nothing to follow", next_step="leave -f out")
+    with power.locked(folder):  # so not behind a pager: nobody could switch it on until that ends
         loops.wait_free(folder.disk)
         enter = ["unshare", "--mount", "--propagation", "private", "--", "sh", str(READ)]
-        argv = [*enter, str(folder.path), str(image), *options]
+        argv = [*enter, str(folder.path), str(image), "--no-pager", *options]
         return subprocess.run(argv, check=False).returncode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from quorate.errors import UsageError
 from quorate.events import Event, Kind, Listener
 from quorate.home import Home
 from quorate.lab import lower, raise_machines, setup, snapshots
@@ -19,19 +18,17 @@ def restore(lab: LabFolder, name: str, listener: Listener) -> None:
         name: of the snapshot.
 
     Raises:
-        UsageError: there is no such snapshot.
+        UsageError: there is no such snapshot, or the name is that of a cluster on other hosts.
         PreconditionError: its addresses are in use on this host by now.
-        LabError: something could not be stopped, copied or started; running again carries on.
+        LabError: its image is gone, or something could not be stopped, copied or started (run it again).
     """
     snapshot = Snapshot.of(lab.root, lab.name, name)
-    if not snapshot.nodes:
-        there = ", ".join(one.name for one in snapshots.listing(lab.root, lab.name)) or "none"
-        raise UsageError(f"the lab {lab.name} has no snapshot {name}", next_step=f"there is: {there}")
+    snapshots.check(snapshot, lab)
+    setup.own(Home.of(lab.name, lab.root))
     started = time.monotonic()
     subject = f"restore {name}"
     listener(Event(Kind.STARTED, subject, f"bringing {lab.name} back"))
     cluster = setup.read(Home(snapshot.home).spec)
-    setup.own(Home.of(lab.name, lab.root))
     with setup.choosing(lab.root):
         setup.check_free(lab.root, lab.name, cluster)
         if found := lower.find(lab.root).get(lab.name):

@@ -99,8 +99,9 @@ def save(lab: LabFolder, snapshot: Snapshot, listener: Listener) -> None:
         names = [folder.node for folder in folders]
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         (temporary / "snapshot.json").write_text(json.dumps({"lab": lab.name, "made": made, "nodes": names}))
-        remove(snapshot)
+        doomed = _aside(snapshot)
         temporary.rename(snapshot.path)
+        shutil.rmtree(doomed, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -108,14 +109,12 @@ def save(lab: LabFolder, snapshot: Snapshot, listener: Listener) -> None:
     listener(Event(Kind.DONE, subject, f"saved in {took:.1f} s; the disks stood still for {held:.1f} s"))
 
 
-def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
-    """Give the lab's folder and the cluster's `Home` the contents of the snapshot. Machines have to be off.
-
-    The snapshot stays as it is. Histories made since stay too.
+def check(snapshot: Snapshot, lab: LabFolder) -> None:
+    """See that there is such a snapshot, and what its machines boot from, before anything is touched.
 
     Raises:
         UsageError: there is no such snapshot.
-        LabError: a copy failed, or the image that its machines boot from is not there any more.
+        LabError: the image that its machines boot from is not there any more.
     """
     if not snapshot.nodes:
         there = ", ".join(one.name for one in listing(lab.root, lab.name)) or "none"
@@ -126,8 +125,20 @@ def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
         image = hardware.parse((path / "machine.json").read_text()).image
         if not (lab.root / "images" / image / "rootfs").is_dir():
             raise LabError(
-                f"the image {image} of this snapshot is not there any more", where=str(snapshot.path)
+                f"the image {image} of this snapshot is not there any more",
+                where=str(snapshot.path),
+                next_step="raise a new lab: ./quorate lab up",
             )
+
+
+def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
+    """Give the lab's folder and the cluster's `Home` the contents of the snapshot. Machines have to be off.
+
+    The snapshot stays as it is. Histories made since stay too. `check` it before.
+
+    Raises:
+        LabError: a copy failed.
+    """
     lab.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = {path.name for path in snapshot.nodes}
     for folder in lab.nodes():
@@ -146,11 +157,18 @@ def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
 
 def remove(snapshot: Snapshot) -> None:
     """Remove a snapshot. Harmless when there is none."""
-    if snapshot.path.exists():
-        doomed = snapshot.path.with_name(f".old-{snapshot.name}")
-        shutil.rmtree(doomed, ignore_errors=True)
-        snapshot.path.rename(doomed)
+    doomed = _aside(snapshot)
+    if doomed.exists():
         shutil.rmtree(doomed)
+
+
+def _aside(snapshot: Snapshot) -> Path:
+    """Move what is there out of the way; hands back where it is then."""
+    doomed = snapshot.path.with_name(f".old-{snapshot.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    if snapshot.path.exists():
+        snapshot.path.rename(doomed)
+    return doomed
 
 
 @contextmanager
@@ -194,7 +212,11 @@ def _copy(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = target / "disk.new"
     argv = ["cp", "--sparse=always", "--reflink=auto", str(source / "disk.img"), str(new)]
-    run(argv, timeout_s=300, what="a disk could not be copied")
+    try:
+        run(argv, timeout_s=300, what="a disk could not be copied")
+    except BaseException:
+        new.unlink(missing_ok=True)  # a full disk does not stay full because of it
+        raise
     shutil.copytree(source / "seed", target / "seed", dirs_exist_ok=True)
     new.rename(target / "disk.img")
     shutil.copy2(source / "machine.json", target / "machine.json")

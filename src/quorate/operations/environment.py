@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,8 @@ class Environment:
 
     def shell(self) -> str:
         """Lines that a POSIX shell can ``eval``."""
-        return f"export OS_CLIENT_CONFIG_FILE={self.clouds}\nexport OS_CLOUD={self.cluster}\n"
+        clouds = shlex.quote(str(self.clouds))
+        return f"export OS_CLIENT_CONFIG_FILE={clouds}\nexport OS_CLOUD={self.cluster}\n"
 
 
 def endpoint(frontend: Frontend, vip: str) -> str:
