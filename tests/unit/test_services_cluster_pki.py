@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from quorate.errors import PreconditionError
 from quorate.home import Home
 from quorate.secrets.pki import RENEW_BEFORE, VALIDITY, Pki
 
@@ -62,3 +63,11 @@ def test_two_clusters_do_not_trust_each_other(tmp_path: Path) -> None:
     other = x509.load_pem_x509_certificate(Pki(Home(tmp_path / "b"), NOW).ca.encode())
     with pytest.raises(ValueError, match="ssuer"):
         x509.load_pem_x509_certificate(crt.encode()).verify_directly_issued_by(other)
+
+
+def test_a_lost_key_of_the_authority_says_what_to_do(home: Home) -> None:
+    assert Pki(home, NOW).ca
+    (home.pki / "ca.key").unlink()
+    with pytest.raises(PreconditionError, match="cannot be used") as caught:
+        Pki(home, NOW).certificate("web", ["10.0.0.1"])
+    assert "put the key back" in str(caught.value)

@@ -110,9 +110,7 @@ def load(folder: Path, name: str) -> Repository:
     """
     path = folder / name
     if not path.exists():
-        repository = Repository.new()
-        save(folder, name, repository)
-        return repository
+        save(folder, name, Repository.new(), replace=False)
     try:
         document = json.loads(path.read_text())
         keys = {int(number): str(key) for number, key in document["keys"].items()}
@@ -138,12 +136,12 @@ def load(folder: Path, name: str) -> Repository:
         ) from error
 
 
-def save(folder: Path, name: str, repository: Repository) -> None:
-    """Keep ``repository``: whole or not at all, 0600, on the disk."""
+def save(folder: Path, name: str, repository: Repository, *, replace: bool = True) -> None:
+    """Keep ``repository``: whole or not at all, 0600, on the disk. ``replace`` as in `write_private`."""
     document = {
         "generation": repository.generation,
         "pending": repository.pending,
         "proven": dict(repository.proven),
         "keys": repository.files(),
     }
-    write_private(folder / name, (json.dumps(document, indent=1) + "\n").encode())
+    write_private(folder / name, (json.dumps(document, indent=1) + "\n").encode(), replace=replace)

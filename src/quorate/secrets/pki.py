@@ -108,13 +108,17 @@ class Pki:
             write_private(key_file, _key_pem(key))
             write_private(crt, _pem(certificate))
             crt.chmod(0o644)
-        loaded = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        try:
+            loaded = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+            if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+                raise ValueError("it is not an elliptic-curve key")
+        except (OSError, ValueError, TypeError) as error:
             raise PreconditionError(
-                "the CA's key is not an elliptic-curve key",
+                "the CA's key cannot be used",
                 where=str(key_file),
+                evidence=str(error),
                 next_step="put the key back that quorate made, or move the folder away to start a new CA",
-            )
+            ) from error
         return x509.load_pem_x509_certificate(crt.read_bytes()), loaded
 
     def _issue(self, name: str, addresses: set[Address], names: set[str]) -> tuple[bytes, bytes]:

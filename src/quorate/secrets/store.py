@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets as random
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,8 +18,12 @@ class Secret(str):
         return "Secret('***')"
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that it is whole or not there at all, 0600, and on the disk."""
+def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write ``content`` to ``path`` so that it is whole or not there at all, 0600, and on the disk.
+
+    Args:
+        replace: with it off, what is there already stays: of two commands that make it, one wins.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -26,10 +31,13 @@ def write_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).rename(path)
-    except BaseException:
+        if replace:
+            Path(temporary).rename(path)
+        else:
+            with suppress(FileExistsError):
+                path.hardlink_to(temporary)
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 class Secrets:
@@ -46,12 +54,12 @@ class Secrets:
         """The password ``name``: 32 hexadecimal digits (128 bits), safe in URLs and configuration files."""
         path = self.folder / name
         if not path.exists():
-            write_private(path, random.token_hex(16).encode())
+            write_private(path, random.token_hex(16).encode(), replace=False)
         return Secret(path.read_text())
 
     def key(self, name: str, size: int) -> bytes:
         """The random key ``name`` of ``size`` bytes."""
         path = self.folder / name
         if not path.exists():
-            write_private(path, random.token_bytes(size))
+            write_private(path, random.token_bytes(size), replace=False)
         return path.read_bytes()
