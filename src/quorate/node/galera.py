@@ -20,8 +20,8 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
         args: ``node``, whose row in quorate.probe is written; ``timeout_s`` for each question.
 
     Returns:
-        ``ready``, ``comment``, ``size``, ``component``, ``seqno``, ``peers``, ``committed``, and ``commit_ms`` or
-        ``commit_error``; only ``error`` where the database does not answer.
+        ``ready``, ``comment``, ``size``, ``component``, ``seqno``, ``peers``, ``committed``, with it
+        ``commit_ms`` or ``commit_error``; only ``error`` where the database does not answer.
     """
     timeout_s = float(args.get("timeout_s", 3.0))
     try:
