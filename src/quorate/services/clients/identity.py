@@ -94,10 +94,12 @@ async def create_and_delete_project(outside: Outside) -> str:
         async with client.post(url(outside, "/projects"), json=body, headers=headers) as answer:
             await expect(answer, 201)
             path = f"/projects/{(await answer.json())['project']['id']}"
-        async with client.get(url(outside, path), headers=headers) as answer:
-            await expect(answer, 200)
-        async with client.delete(url(outside, path), headers=headers) as answer:
-            await expect(answer, 204)
+        try:
+            async with client.get(url(outside, path), headers=headers) as answer:
+                await expect(answer, 200)
+        finally:
+            async with client.delete(url(outside, path), headers=headers) as answer:
+                await expect(answer, 204)
         async with client.get(url(outside, path), headers=headers) as answer:
             await expect(answer, 404)
     return f"{name} made, read and removed"
