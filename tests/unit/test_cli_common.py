@@ -146,6 +146,7 @@ def test_progress_on_a_terminal_keeps_what_is_done() -> None:
 
 def test_termination_lets_the_work_clean_up() -> None:
     cleaned = []
+    before = signal.getsignal(signal.SIGTERM)
 
     async def work() -> None:
         try:
@@ -158,6 +159,7 @@ def test_termination_lets_the_work_clean_up() -> None:
         run_async(work())
     assert cleaned == [True]
     assert caught.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_interruption_lets_the_work_clean_up() -> None:

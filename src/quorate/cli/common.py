@@ -204,9 +204,12 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
         return await work
 
+    before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
     try:
         return asyncio.run(outer())
     except asyncio.CancelledError:
         if terminated:
             raise Terminated("terminated") from None
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

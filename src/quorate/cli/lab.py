@@ -282,6 +282,8 @@ def link(
             links.put(folder, links.Faulty(node, network, fault, 100.0 if percent is None else percent))
     elif node or network or what:
         raise UsageError("say NODE, NETWORK and what to do: quorate lab link c1 cluster cut")
+    elif not folder.nodes():
+        raise LabError(f"there is no lab {folder.name}", next_step="./quorate lab list shows what there is")
     faults = links.faults(folder.name)
     if as_json:
         emit({"faults": [one.to_json() for one in faults]}, True)

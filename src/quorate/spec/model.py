@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 
 class Sla(Model):
-    """The promise that drills and budgets are held against."""
+    """What clients are promised."""
 
     objective: Annotated[float, Field(gt=50, lt=100)] = 99.99
     """Percent of requests, or of time, over a year."""
