@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """How long a second apply takes, which has nothing to do, and that it does nothing.
 
 sudo benchmarks/apply_noop.py [--name lab] [--runs 5]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What a whole lab costs at rest: memory (PSS of every process) and CPU (control groups' own account).
 
     sudo benchmarks/rest.py [--name lab] [--seconds 60] [--control]

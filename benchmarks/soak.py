@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Ten minutes of full load: does the membership stand still, is nobody fenced, how long are the pauses?
 
     sudo .venv/bin/python benchmarks/soak.py [--name lab] [--seconds 600] [--burners 4] [--control]

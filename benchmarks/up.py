@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """How long from nothing to a verified plane: nothing cached, image cached, restored from a save.
 
     sudo benchmarks/up.py [--only cold|warm|restore]
