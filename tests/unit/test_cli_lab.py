@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from quorate.cli import lab_machines
-from quorate.errors import SpecError, UsageError
+from quorate.errors import PreconditionError, SpecError, UsageError
 from quorate.home import Home
-from quorate.lab import lower, network, power
+from quorate.lab import cgroup, lower, network, power, setup
+from quorate.lab.cgroup import Group
 from quorate.lab.layout import NodeFolder
 
 
@@ -72,3 +73,19 @@ def test_a_cluster_on_other_hosts_is_not_taken_over_and_not_forgotten(
     monkeypatch.setattr(network, "owned", dict)
     lower.down(state, lower.Found("demo"), lambda event: None)
     assert home.spec.exists()
+
+
+def test_machines_of_another_state_root_are_not_taken_for_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = tmp_path / "quorate.lab.c1"
+    group.mkdir()
+    (group / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    monkeypatch.setattr(cgroup, "find", lambda: {("lab", "c1"): Group(group)})
+    folder = lab_machines.wanted(None, None).folder
+    with pytest.raises(PreconditionError, match="c1") as caught:
+        setup.check_mine(folder)
+    assert "QUORATE_STATE" in str(caught.value)
+    folder.node("c1").path.mkdir(parents=True)
+    folder.node("c1").machine.touch()
+    setup.check_mine(folder)

@@ -118,6 +118,7 @@ def bring_up(
             image_build.ensure(store, recipe, source, listener)
     with timed(phases, "machines"):
         with setup.choosing(folder.root):
+            setup.check_mine(folder)
             if not wanted.file and not home.spec.exists():
                 setup.adopt(home, setup.default_spec(folder.root, folder.name))
             cluster = load(wanted.file or home.spec, catalogue())

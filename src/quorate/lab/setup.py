@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from quorate.errors import PreconditionError, UsageError
 from quorate.home import Home
-from quorate.lab import hardware, network, template
+from quorate.lab import cgroup, hardware, network, template
 from quorate.lab.layout import LabFolder
 from quorate.lab.locks import held
 from quorate.spec.model import Cluster, Name
@@ -80,6 +80,25 @@ def check_free(root: Path, lab: str, cluster: Cluster) -> None:
             f"the addresses of the lab {lab} are in use on this host",
             evidence="\n".join(clashes),
             next_step="take the other lab down, or use other networks in cluster.yaml",
+        )
+
+
+def check_mine(lab: LabFolder) -> None:
+    """Raise PreconditionError where machines run under the lab's name that are not in its folder.
+
+    Names of control groups and interfaces are the host's: two state roots cannot both have a lab of one name.
+    """
+    strangers = [
+        node
+        for (name, node), group in cgroup.find().items()
+        if name == lab.name and group.alive() and not lab.node(node).machine.exists()
+    ]
+    if strangers:
+        raise PreconditionError(
+            f"machines of a lab {lab.name} run here that are not in its folder: {', '.join(strangers)}",
+            where=str(lab.path),
+            next_step=f"set QUORATE_STATE as they were made with, choose another --name, or end them: "
+            f"./quorate lab down --name {lab.name}",
         )
 
 
