@@ -14,6 +14,7 @@ def unit(
     enabled: bool | None = None,
     active: bool | None = None,
     masked: bool = False,
+    read: bool = False,
     restart_on: Sequence[str] = (),
     reload: bool = False,
     after: Sequence[str] = (),
@@ -27,6 +28,8 @@ def unit(
         enabled: starts at boot (True), does not (False), or not ours to say (None).
         active: runs now (True), does not (False), or not ours to say (None: Pacemaker's).
         masked: cannot be started by anybody; then ``enabled`` is not looked at.
+        read: systemd has read its files as they are now: for a unit that somebody else starts later (Pacemaker,
+            a job that is not waited for).
         restart_on: files or folders. Where one is newer than the unit's start (or last reload), the unit is
             *stale* and is restarted. Read from the node's clock each time, so an apply that died half-way is
             made good. A unit that does not run is never stale.
@@ -44,5 +47,7 @@ def unit(
         desired["active"] = active
     if restart_on:
         desired["stale"] = False
+    if read:
+        desired["changed"] = False
     args = {"name": name, "restart_on": list(restart_on), "reload": reload}
     return Resource("unit", name, args, desired, tuple(after), serial, timeout_s=timeout_s)

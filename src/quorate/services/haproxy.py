@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -114,20 +113,22 @@ class Haproxy(Service):
             )
             # It comes and goes with HAProxy; one that runs is told when its program changes.
             watching = unit(
-                WATCHER, restart_on=(WATCH, f"/etc/systemd/system/{WATCHER}"), after=(watcher.id,)
+                WATCHER,
+                read=True,
+                restart_on=(WATCH, f"/etc/systemd/system/{WATCHER}"),
+                after=(watcher.id,),
             )
             for resource in (directory(DROP_IN), watch, watcher, watching, drop_in):
                 yield Placed(Stage.CONFIG, node, resource)
             loaded = unit(
                 UNIT,
                 enabled=False,
+                read=True,
                 restart_on=(CONFIG, TLS),
                 reload=True,
                 serial=True,
                 after=(config.id, drop_in.id),
             )
-            # Pacemaker starts it, so systemd must have read the drop-in before.
-            loaded = replace(loaded, desired={**loaded.desired, "changed": False})
             yield Placed(Stage.CONFIG, node, loaded)
             yield Placed(Stage.READY, node, http("the load balancer works", HEALTH_URL, wait_s=30))
 

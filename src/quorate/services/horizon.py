@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
@@ -158,15 +157,14 @@ class Horizon(Service):
         yield file(ALIVE_FILE, "alive\n")
         yield from files
         yield unit("apache2.service", enabled=False, active=False)
-        current = unit(
+        yield unit(
             UNIT,
             enabled=False,
+            read=True,
             restart_on=tuple(str(each.args["path"]) for each in files),
             after=tuple(each.id for each in files),
             serial=True,
         )
-        # Pacemaker starts it, so systemd has to have read the unit's files before.
-        yield replace(current, desired={**current.desired, "changed": False})
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """The log-in page of every node, made by Django."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, cast
 
 from pydantic import Field
@@ -147,15 +146,14 @@ class Keystone(Service):
             yield keyring(
                 path, repository.files(), owner="keystone", group="keystone", after=(f"directory:{ETC}",)
             )
-        current = unit(
+        yield unit(
             UNIT,
             enabled=False,
+            read=True,
             restart_on=tuple(str(each.args["path"]) for each in files),
             after=tuple(each.id for each in files),
             serial=True,
         )
-        # Pacemaker starts it, so systemd has to have read the unit's files before.
-        yield replace(current, desired={**current.desired, "changed": False})
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """A token of each node, used for a question that only the database answers."""

@@ -155,9 +155,8 @@ class Rabbitmq(Service):
         yield directory(TLS, mode=0o750, group="rabbitmq")
         yield directory(DROP_IN)
         yield from files
-        known = unit(UNIT, enabled=True, after=tuple(each.id for each in files))
-        # Started by a job that is not waited for, so systemd has to have read the unit's files before.
-        yield replace(known, desired={**known.desired, "changed": False})
+        known = unit(UNIT, enabled=True, read=True, after=tuple(each.id for each in files))
+        yield known
         # All brokers are started at once and not waited for: they find each other while the rest goes on.
         started = background(UNIT, after=(known.id,))
         yield started
