@@ -171,7 +171,8 @@ def test_a_new_watcher_is_not_left_to_the_next_start_of_the_balancer(whole: Plat
     on_c1 = {one.resource.id: one.resource for one in whole.desired() if one.node == "c1"}
     watching = on_c1[f"unit:{haproxy.WATCHER}"]
     assert set(watching.args["restart_on"]) == {haproxy.WATCH, f"/etc/systemd/system/{haproxy.WATCHER}"}
-    assert dict(watching.desired) == {"stale": False, "changed": False}, "whether it runs is for HAProxy's unit to say"
+    # Whether it runs is for HAProxy's own unit to say.
+    assert dict(watching.desired) == {"stale": False, "changed": False}
 
 
 def test_the_writer_is_chosen_once_for_all_and_its_sessions_are_cut(whole: Platform) -> None:

@@ -28,8 +28,8 @@ def unit(
         enabled: starts at boot (True), does not (False), or not ours to say (None).
         active: runs now (True), does not (False), or not ours to say (None: Pacemaker's).
         masked: cannot be started by anybody; then ``enabled`` is not looked at.
-        read: systemd has read its files as they are now: for a unit that somebody else starts later (Pacemaker,
-            a job that is not waited for).
+        read: systemd has read its files as they are now: for a unit that somebody else starts later
+            (Pacemaker, a job that is not waited for).
         restart_on: files or folders. Where one is newer than the unit's start (or last reload), the unit is
             *stale* and is restarted. Read from the node's clock each time, so an apply that died half-way is
             made good. A unit that does not run is never stale.
