@@ -75,6 +75,15 @@ def test_archives_that_are_not_debian_are_passed_over(tmp_path: Path) -> None:
     )
 
 
+def test_archives_with_debians_suite_names_are_not_taken_for_it(tmp_path: Path) -> None:
+    write(tmp_path, "sources.list.d/a.list", "deb [arch=amd64] https://browser.example/deb/ stable main\n")
+    write(tmp_path, "sources.list.d/b.list", "deb https://containers.example/linux/debian bookworm stable\n")
+    write(tmp_path, "sources.list.d/debian.sources", DEB822)
+    assert aptsources.of_host(tmp_path).archive == "http://mirror.example/debian"
+    (tmp_path / "sources.list.d/debian.sources").unlink()
+    assert aptsources.of_host(tmp_path).archive == "https://containers.example/linux/debian"
+
+
 def test_the_suite_becomes_debian_13_with_updates_and_security() -> None:
     assert Mirror("http://m.example/debian", "http://s.example/debian-security").lines() == (
         "deb http://m.example/debian trixie main",

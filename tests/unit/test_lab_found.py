@@ -61,7 +61,7 @@ def test_loop_devices_in_use_are_listed_with_their_file(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_nothing_to_say() -> None:
-    assert lower.Found("lab").empty
+    assert lower.Found("lab").remains() == ""
     assert "loop3" in lower.Found("lab", loops=["loop3"]).remains()
 
 

@@ -18,18 +18,23 @@ from quorate.spec.model import Cluster
 
 
 def _key_pair(path: Path, comment: str) -> str:
-    """Make an Ed25519 key pair at ``path``, unless it is there; hand back the public line."""
+    """Make an Ed25519 key pair at ``path``, unless it is there; hand back the public line.
+
+    The private key is never made anew while there is one: machines that exist let it in.
+    """
     public = path.with_name(path.name + ".pub")
-    if not path.exists() or not public.exists():
-        key = Ed25519PrivateKey.generate()
-        private = key.private_bytes(
+    if not path.exists():
+        private = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
+        public.unlink(missing_ok=True)
+        write_private(path, private)
+    if not public.exists():
+        key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
         line = key.public_key().public_bytes(
             serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         )
         write_private(public, line + f" {comment}\n".encode())
-        write_private(path, private)
     return public.read_text().strip()
 
 

@@ -77,13 +77,18 @@ def deb822(text: str) -> list[Entry]:
 
 
 def choose(entries: list[Entry]) -> Mirror | None:
-    """The Debian archive and its security archive among ``entries``, or None where there is none."""
+    """The Debian archive and its security archive among ``entries``, or None where there is none.
+
+    Others use Debian's suite names too (``stable``, ``trixie``): the archive is the one that has updates.
+    """
     debian = [entry for entry in entries if _DEBIAN.match(entry.suite)]
     main = [entry.uri for entry in debian if entry.suite.isalpha()]
     secure = [entry.uri for entry in debian if entry.suite.endswith(("-security", "/updates"))]
     if not main:
         return None
-    return Mirror(main[0], secure[0] if secure else _security(main[0]))
+    updated = {entry.uri for entry in debian if entry.suite.endswith("-updates")}
+    archive = max(main, key=lambda uri: (uri in updated, uri.endswith("/debian")))  # the first of equals
+    return Mirror(archive, secure[0] if secure else _security(archive))
 
 
 def given(archive: str, security: str | None) -> Mirror:

@@ -32,11 +32,6 @@ class Found:
     tables: list[str] = field(default_factory=list)
     folder: bool = False
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing at all is left of it."""
-        return not self.remains()
-
     def remains(self) -> str:
         """What there is of it, in words; empty where nothing is left."""
         parts = {
