@@ -62,10 +62,9 @@ async def clients(name: str, seconds: float) -> tuple[Counter[str], dict[str, fl
     """Every proof of verify again, services beside each other: verdicts, and each one's slowest."""
     from quorate.cli.common import resolve
     from quorate.operations.verify import check, outside
-    from quorate.services.registry import platform
 
     target = resolve(None, name)
-    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
+    its = target.platform()
     client, deadline = outside(its.ctx, target.home), time.monotonic() + seconds
     counted: Counter[str] = Counter()
     slowest: dict[str, float] = {}

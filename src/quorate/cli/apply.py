@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
 
 def _desired(target: Target) -> Desired:
-    from quorate.services.registry import platform
-
     target.home.create()
-    folder = target.spec_path.resolve().parent
-    return list(platform(target.cluster, target.home, folder).desired())
+    return list(target.platform().desired())
 
 
 @click.command()

@@ -18,6 +18,7 @@ from quorate.errors import QuorateError, UsageError
 from quorate.home import Home, state_root
 
 if TYPE_CHECKING:
+    from quorate.services.registry import Platform
     from quorate.spec.catalogue import Catalogue
     from quorate.spec.model import Cluster
 
@@ -54,6 +55,12 @@ class Target:
     cluster: Cluster
     home: Home
     spec_path: Path
+
+    def platform(self) -> Platform:
+        """Its services, and everything that they want. Raises QuorateError where that cannot be said."""
+        from quorate.services.registry import platform
+
+        return platform(self.cluster, self.home, self.spec_path.resolve().parent)
 
 
 def target_options(function: F) -> F:

@@ -26,12 +26,11 @@ def env(file: str | None, name: str | None, as_json: bool, clouds: bool, shell: 
     openstack token issue
     """
     from quorate.operations.environment import environment, write_clouds
-    from quorate.services.registry import platform
 
     if clouds + shell + as_json > 1:
         raise click.UsageError("--clouds, --shell and --json are three answers: ask for one")
     target = resolve(file, name)
-    ctx = platform(target.cluster, target.home, target.spec_path.resolve().parent).ctx
+    ctx = target.platform().ctx
     found = environment(ctx, target.home)
     if found.auth_url or clouds or shell:
         write_clouds(found, ctx.secrets, target.home)

@@ -86,10 +86,9 @@ async def raise_plane(target: Target, listener: Listener, settle_s: float = SETT
     """
     from quorate.engine.apply import apply
     from quorate.operations.environment import environment, write_clouds
-    from quorate.services.registry import platform
     from quorate.transport.ssh import connector
 
-    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
+    its = target.platform()
     stopwatch = Stopwatch(listener)
     async with connector(target.cluster, target.spec_path) as connect:
         report = await apply(

@@ -28,11 +28,10 @@ def fernet(file: str | None, name: str | None, as_json: bool) -> int:
     """
     from quorate.operations.rotate import HAS_IT, Keys, rotate_fernet
     from quorate.services.keystone import Keystone, fernet_keys
-    from quorate.services.registry import platform
     from quorate.transport.ssh import connector
 
     target = resolve(file, name)
-    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
+    its = target.platform()
     if Keystone.name not in its.services:
         raise PreconditionError(
             "this cluster has no Keystone, so it has no Fernet keys", where=str(target.spec_path)

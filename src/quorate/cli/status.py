@@ -75,11 +75,8 @@ async def _watch(target: Target, seen: list[Status]) -> None:
 async def _look(target: Target, connect: Connect) -> Status:
     from quorate.operations.status import status as judged
     from quorate.operations.survey import survey
-    from quorate.services.registry import platform
 
-    return judged(
-        await survey(platform(target.cluster, target.home, target.spec_path.resolve().parent), connect)
-    )
+    return judged(await survey(target.platform(), connect))
 
 
 commands = [status]

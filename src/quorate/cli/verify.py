@@ -41,9 +41,8 @@ async def prove(target: Target, listener: Listener) -> Verification:
     """Try every proof of the target's services once."""
     from quorate.operations.verify import outside
     from quorate.operations.verify import verify as proofs
-    from quorate.services.registry import platform
 
-    its = platform(target.cluster, target.home, target.spec_path.resolve().parent)
+    its = target.platform()
     return await proofs(its.verify_steps(), outside(its.ctx, target.home), listener)
 
 
