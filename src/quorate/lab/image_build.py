@@ -187,7 +187,7 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
         if failed:
             raise LabError(
                 "the image could not be built",
-                where=mirror.archive,
+                where=re.sub("//[^/@]*@", "//", mirror.archive),  # a password may be in it
                 evidence=reason(tail),
                 next_step="see whether the mirror answers, or name another one with --mirror",
             )
