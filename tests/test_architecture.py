@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ANYTHING = {"cli", "__main__", "__init__"}
 PLUGIN_FOLDERS = ("services", "drill/faults", "drill/workloads", "drill/checks")
-SHARED_BY_PLUGINS = {"base", "registry", "rendering", "templates", "common"}
+SHARED_BY_PLUGINS = {"base", "registry", "rendering"}
 """Not plug-ins themselves: what those of a folder may share."""
 
 

@@ -113,10 +113,6 @@ class ClusterState:
         """The one node that has ``resource``, or "" where none has it."""
         return next(iter(self.holders(resource)), "")
 
-    def promoted(self, resource: str) -> tuple[str, ...]:
-        """The nodes on which ``resource`` is promoted."""
-        return tuple(node for one in self.instances(resource) if one.role == "Promoted" for node in one.nodes)
-
 
 def parse(xml: str | bytes) -> ClusterState:
     """Read the output of `COMMAND`.
