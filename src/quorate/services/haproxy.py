@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from quorate.pacemaker.model import Clone, Fragment, Operation, Primitive
+from quorate.pacemaker.unit import AGENT
 from quorate.resources.base import Placed, Stage
 from quorate.resources.file import directory, file
 from quorate.resources.http import http
@@ -77,7 +78,7 @@ class Haproxy(Service):
         )
         primitive = Primitive(
             "haproxy",
-            "ocf:quorate:unit",
+            AGENT,
             params,
             {"requires": "quorum", "failure-timeout": "30s"},
             operations,

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from quorate.pacemaker.model import Clone, Fragment, Operation, Primitive
+from quorate.pacemaker.model import Fragment
+from quorate.pacemaker.unit import http_clone
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.file import directory, file
 from quorate.resources.http import http, http_args
@@ -79,26 +80,11 @@ class Horizon(Service):
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """The front end and the clone."""
-        primitive = Primitive(
-            id=self.name,
-            agent="ocf:quorate:unit",
-            params={
-                "unit": UNIT,
-                "check": "http",
-                "target": f"http://127.0.0.1:{PORT}{LOGIN}",
-                "deadline": "8",
-                "warmup": "90",
-            },
-            meta={"requires": "quorum", "failure-timeout": "60s", "migration-threshold": "5"},
-            operations=(
-                Operation("start", timeout_s=120),
-                Operation("stop", timeout_s=60),
-                Operation("monitor", interval_s=30, timeout_s=40),
-            ),
-        )
+        url = f"http://127.0.0.1:{PORT}{LOGIN}"
+        clone = http_clone(self.name, UNIT, url, deadline_s=8, monitor_s=30, monitor_timeout_s=40)
         return Offers(
             frontends=(Frontend(self.name, port=PUBLIC_PORT, backend_port=PORT, check=HttpCheck(ALIVE)),),
-            fragment=Fragment(resources=(Clone(primitive, {"interleave": "true"}),)),
+            fragment=Fragment(resources=(clone,)),
         )
 
     def resources(self, ctx: Context) -> Iterable[Placed]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from quorate.pacemaker.model import Clone, Fragment, Operation, Primitive
+from quorate.pacemaker.model import Fragment
+from quorate.pacemaker.unit import http_clone
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.command import command
 from quorate.resources.file import directory, file
@@ -62,6 +63,10 @@ class KeystoneOptions(Options):
     password_hash_rounds: Annotated[int, Field(ge=4, le=31)] = 12
     """bcrypt's cost (2^n): 12, Keystone's default, is 0.2 s of CPU for each login with a password."""
 
+    cache: Literal["off", "memcached"] = "off"
+    """Off: every answer is what the database says. In memcached, clients that disagree for half a minute on which
+    server is alive keep a value in two places, and what was deleted is still there for some of them."""
+
 
 class Keystone(Service):
     """The identity API: uWSGI under a unit of our own, which Pacemaker runs as a clone."""
@@ -77,23 +82,8 @@ class Keystone(Service):
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """The front end, the schema and the clone."""
-        primitive = Primitive(
-            id=self.name,
-            agent="ocf:quorate:unit",
-            params={
-                "unit": UNIT,
-                "check": "http",
-                "target": f"http://127.0.0.1:{PORT}/v3",
-                "deadline": "5",
-                "warmup": "90",
-            },
-            meta={"requires": "quorum", "failure-timeout": "60s", "migration-threshold": "5"},
-            operations=(
-                Operation("start", timeout_s=120),
-                Operation("stop", timeout_s=60),
-                Operation("monitor", interval_s=15, timeout_s=30),
-            ),
-        )
+        url = f"http://127.0.0.1:{PORT}/v3"
+        clone = http_clone(self.name, UNIT, url, deadline_s=5, monitor_s=15, monitor_timeout_s=30)
         return Offers(
             frontends=(
                 Frontend(
@@ -105,7 +95,7 @@ class Keystone(Service):
                 ),
             ),
             databases=(DATABASE,),
-            fragment=Fragment(resources=(Clone(primitive, {"interleave": "true"}),)),
+            fragment=Fragment(resources=(clone,)),
         )
 
     def resources(self, ctx: Context) -> Iterable[Placed]:
