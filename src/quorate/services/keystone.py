@@ -64,7 +64,7 @@ class KeystoneOptions(Options):
     """bcrypt's cost (2^n): 12, Keystone's default, is 0.2 s of CPU for each login with a password."""
 
     cache: Literal["off", "memcached"] = "off"
-    """Off: every answer is what the database says. In memcached, clients that disagree for half a minute on which
+    """Off: every answer is what the database says. In memcached, clients that disagree for a while on which
     server is alive keep a value in two places, and what was deleted is still there for some of them."""
 
 
