@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
@@ -45,6 +45,9 @@ DATABASE = Database("keystone", "keystone")
 HEADS = "/usr/lib/python3/dist-packages/keystone/common/sql/migrations/versions/*_HEAD"
 INTERFACES = ("admin", "internal", "public")
 
+UNCACHED = ("application_credential", "assignment", "resource", "revoke", "role")
+"""Sections of keystone.conf, beside those written out, whose answers must never be from before a deletion."""
+
 
 class KeystoneOptions(Options):
     """What can differ from one identity service to the next."""
@@ -62,10 +65,6 @@ class KeystoneOptions(Options):
     """Fernet keys that are kept. Tokens are read for (max_active_keys - 2) rotations after they were made."""
     password_hash_rounds: Annotated[int, Field(ge=4, le=31)] = 12
     """bcrypt's cost (2^n): 12, Keystone's default, is 0.2 s of CPU for each login with a password."""
-
-    cache: Literal["off", "memcached"] = "off"
-    """Off: every answer is what the database says. In memcached, clients that disagree for a while on which
-    server is alive keep a value in two places, and what was deleted is still there for some of them."""
 
 
 class Keystone(Service):
@@ -116,6 +115,7 @@ class Keystone(Service):
             endpoint=endpoint(ctx).removesuffix("/v3"),
             database=DATABASE,
             database_password=ctx.secrets.password(f"db-{DATABASE.name}"),
+            uncached=UNCACHED,
             memcached=[f"{ctx.cluster.address(peer)}:11211" for peer in ctx.controllers],
             fernet_keys=FERNET_KEYS,
             credential_keys=CREDENTIAL_KEYS,
