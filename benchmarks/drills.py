@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What a fault costs a client: every drill of the promise, several times, controls included.
 
     sudo benchmarks/drills.py [--name lab] [--runs 3] [--seconds 20] [--only power-off:vip-holder]
