@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quorate.drill import power as power_module
 from quorate.drill.contract import Processes, Scene
 from quorate.drill.faults.blackout import Blackout
 from quorate.drill.faults.hang import Hang
@@ -165,6 +166,7 @@ def ipmi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IpmiPower:
     tool = tmp_path / "ipmitool"
     tool.write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        f"test -e {tmp_path}/silent && exec sleep 60\n"
         f"test -e {tmp_path}/broken && echo 'no session' >&2 && exit 1\necho Chassis Power is on\n"
     )
     tool.chmod(0o755)
@@ -198,3 +200,14 @@ async def test_a_bmc_that_refuses_is_named(ipmi: IpmiPower, tmp_path: Path) -> N
     assert "no session" in str(caught.value)
     with pytest.raises(DrillError, match="no BMC"):
         await ipmi.off("c2")
+
+
+async def test_a_bmc_that_says_nothing_is_named(
+    ipmi: IpmiPower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "silent").touch()
+    monkeypatch.setattr(power_module, "TIMEOUT_S", 0.2)
+    with pytest.raises(DrillError, match=r"10\.0\.0\.9") as caught:
+        await ipmi.off("c1")
+    assert caught.value.where == "c1"
+    assert caught.value.next_step.endswith("chassis power status")

@@ -58,11 +58,14 @@ class IpmiPower:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 out, err = await process.communicate()
-        except BaseException:
+        except TimeoutError:
+            what = f"its BMC at {bmc.address} says nothing within {TIMEOUT_S:g} s: chassis power {action}"
+            step = f"is it reachable from here? {' '.join((*argv[:-1], 'status'))}"
+            raise DrillError(what, where=node, next_step=step) from None
+        finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            raise
         text = (out + err).decode(errors="replace").strip()
         if process.returncode:
             raise DrillError(f"its BMC refuses: chassis power {action}", where=node, evidence=text)
