@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quorate.drill import targets
 from quorate.drill.contract import Scene
 from quorate.drill.history import Clock
 from quorate.drill.targets import resolve
@@ -73,3 +75,17 @@ async def test_an_unknown_target_names_the_choices() -> None:
     with pytest.raises(UsageError, match="c9") as caught:
         await resolve("c9", "", scene, view)
     assert "vip-holder" in str(caught.value)
+
+
+async def test_a_database_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(scene: Scene) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(targets, "_answering", never)
+    monkeypatch.setattr(targets, "WAIT_S", 0.05)
+    scene, view = seen(c1=(), c2=())
+    async with asyncio.timeout(10):
+        with pytest.raises(DrillError, match="who writes") as caught:
+            await resolve("db-writer", "", scene, view)
+    assert "no answer within" in caught.value.evidence

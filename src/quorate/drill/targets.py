@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import aiomysql
 
 from quorate.drill.contract import Scene
+from quorate.drill.pace import describe
 from quorate.drill.view import View
 from quorate.drill.workloads.message_publish import MessagePublish
 from quorate.errors import DrillError, UsageError
@@ -50,23 +52,32 @@ async def _vip_holder(service: str, scene: Scene, view: View) -> str:
 async def _db_writer(service: str, scene: Scene, view: View) -> str:
     """The node that a session through the database's virtual IP ends up on."""
     try:
-        connection = await aiomysql.connect(
-            host=scene.vips["galera"],
-            port=scene.ports["galera"],
-            user="quorate",
-            password=str(scene.secrets.password("db-quorate")),
-            db="quorate",
-            ssl=ssl.create_default_context(cafile=scene.ca_file),
-            connect_timeout=WAIT_S,
-        )
-        try:
-            async with connection.cursor() as cursor:
-                await cursor.execute("SELECT @@wsrep_node_name")
-                (node,) = await cursor.fetchone()
-        finally:
-            connection.close()
+        async with asyncio.timeout(WAIT_S):
+            return await _answering(scene)
     except (OSError, KeyError, aiomysql.MySQLError) as error:
-        raise DrillError("the database does not say who writes", evidence=str(error)) from error
+        late = isinstance(error, TimeoutError)
+        raise DrillError(
+            "the database does not say who writes",
+            evidence=f"no answer within {WAIT_S:g} s" if late else describe(error),
+            next_step="./quorate status",
+        ) from error
+
+
+async def _answering(scene: Scene) -> str:
+    connection = await aiomysql.connect(
+        host=scene.vips["galera"],
+        port=scene.ports["galera"],
+        user="quorate",
+        password=str(scene.secrets.password("db-quorate")),
+        db="quorate",
+        ssl=ssl.create_default_context(cafile=scene.ca_file),
+    )
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute("SELECT @@wsrep_node_name")
+            (node,) = await cursor.fetchone()
+    finally:
+        connection.close()
     return str(node)
 
 
