@@ -23,6 +23,7 @@ from quorate.node import tcp as tcp_kind
 from quorate.node import tools, unit
 from quorate.resources.command import command
 from quorate.resources.http import http_args, tcp
+from quorate.resources.packages import packages
 from quorate.resources.sql import sql
 from quorate.resources.sysctl import sysctl
 
@@ -163,6 +164,36 @@ def test_packages_are_installed_only_when_configured(tmp_path: Path) -> None:
         "Package: last\nStatus: install ok installed\n"
     )
     assert packages_kind.installed(str(status)) == {"bash", "last"}
+
+
+def test_what_an_installation_that_died_left_behind_is_seen_and_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, guard = tmp_path / "status", tmp_path / "policy-rc.d"
+    status.write_text("Package: bash\nStatus: install ok installed\n")
+    monkeypatch.setattr(packages_kind, "STATUS", str(status))
+    monkeypatch.setattr(packages_kind, "GUARD", str(guard))
+    monkeypatch.setattr(packages_kind, "SAVED", str(guard) + ".quorate-saved")
+    monkeypatch.setattr(packages_kind, "UPDATES", str(tmp_path / "updates"))
+    (tmp_path / "updates").mkdir()
+    one = packages(["bash"])
+    item = dict(one.args)
+
+    def wrong() -> list[str]:
+        return tools.differing(one.desired, packages_kind.look_many([item])[0])
+
+    assert wrong() == []
+    guard.write_text("#!/bin/sh\n# somebody else's\nexit 104\n")
+    assert wrong() == []
+    packages_kind._Guard().__enter__()  # and never out again: the power is cut
+    assert wrong() == ["left"]
+    packages_kind.fix(item, dict(one.desired), ["left"])
+    assert wrong() == []
+    assert "somebody else's" in guard.read_text()
+    guard.unlink()
+    packages_kind._Guard().__enter__()
+    packages_kind.fix(item, dict(one.desired), ["left"])
+    assert not guard.exists()
 
 
 def test_an_optional_kernel_setting_that_is_missing_is_not_wrong(tmp_path: Path) -> None:

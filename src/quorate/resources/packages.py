@@ -10,7 +10,8 @@ from quorate.resources.base import Resource
 def packages(
     names: Sequence[str], *, name: str = "packages", after: Sequence[str] = (), timeout_s: float = 900.0
 ) -> Resource:
-    """All of ``names`` are installed. What they install is not started by being installed.
+    """All of ``names`` are installed. What they install is not started by being installed,
+    and what holds it back meanwhile is gone afterwards.
 
     Args:
         names: Debian package names.
@@ -19,4 +20,4 @@ def packages(
         timeout_s: how long apt may take, seconds.
     """
     args = {"names": sorted(set(names))}
-    return Resource("packages", name, args, {"missing": []}, tuple(after), timeout_s=timeout_s)
+    return Resource("packages", name, args, {"missing": [], "left": []}, tuple(after), timeout_s=timeout_s)
