@@ -11,10 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from quorate.cli import common
-from quorate.cli.common import ProgressListener, Terminated, emit, known_clusters, resolve, run_async
+from quorate.cli.common import (
+    ProgressListener,
+    Terminated,
+    confirm,
+    emit,
+    known_clusters,
+    resolve,
+    run_async,
+)
 from quorate.errors import SpecError, UsageError
 from quorate.events import Event, Kind
 
@@ -187,3 +196,32 @@ def test_async_results_and_errors_come_through() -> None:
     assert run_async(good()) == 3
     with pytest.raises(SpecError):
         run_async(bad())
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"), [(signal.SIGINT, click.Abort), (signal.SIGTERM, Terminated)], ids=("Ctrl-C", "SIGTERM")
+)
+def test_a_signal_at_a_question_ends_it_at_once(
+    monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, error: type[Exception]
+) -> None:
+    """An event loop hears a signal only when it is its turn again: after the answer."""
+    cleaned, answers = [], []
+
+    def typing(prompt: str) -> str:
+        os.kill(os.getpid(), sent)
+        return "y"
+
+    async def work() -> None:
+        try:
+            answers.append(confirm("Break it?"))
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", typing)
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(error):
+        run_async(work())
+    assert answers == []
+    assert cleaned == [True]
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quorate.cli.common import ProgressListener, Target, emit, json_option, resolve, run_async, target_options
+from quorate.cli.common import (
+    ProgressListener,
+    Target,
+    confirm,
+    emit,
+    json_option,
+    resolve,
+    run_async,
+    target_options,
+)
 from quorate.errors import EXIT_FAIL, EXIT_PASS, PreconditionError
 
 if TYPE_CHECKING:
@@ -146,7 +155,7 @@ def unlock(file: str | None, name: str | None, yes: bool) -> int:
             found = await holders(connect, target.cluster.controllers)
             for node, holder in found.items():
                 click.echo(f"{node}: {describe(holder)}")
-            if found and (yes or click.confirm("Remove it? Whoever still works would no longer be alone")):
+            if found and (yes or confirm("Remove it? Whoever still works would no longer be alone")):
                 await break_lock(connect, list(found))
                 return True
             return not found

@@ -27,6 +27,7 @@ __all__ = [
     "ProgressListener",
     "Target",
     "catalogue",
+    "confirm",
     "emit",
     "json_option",
     "known_clusters",
@@ -190,6 +191,29 @@ class Terminated(QuorateError):
     """SIGTERM: somebody asked this process to end. It has cleaned up."""
 
     exit_code = 128 + signal.SIGTERM
+
+
+def confirm(question: str) -> bool:
+    """Ask on standard error; inside `run_async` too, where a signal would not be heard before the answer.
+
+    Raises:
+        click.Abort: Ctrl-C, or nobody there to answer.
+        Terminated: SIGTERM.
+    """
+
+    def terminate(*_: object) -> None:
+        raise Terminated("terminated")
+
+    before = {each: signal.getsignal(each) or signal.SIG_DFL for each in (signal.SIGINT, signal.SIGTERM)}
+    loop = signal.set_wakeup_fd(-1)  # It would act on the signal too, in the middle of the cleaning up.
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, terminate)
+        return click.confirm(question, err=True)
+    finally:
+        signal.set_wakeup_fd(loop)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

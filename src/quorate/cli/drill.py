@@ -9,6 +9,7 @@ import click
 
 from quorate.cli.common import (
     ProgressListener,
+    confirm,
     emit,
     json_option,
     name_option,
@@ -95,7 +96,7 @@ def run(
             what = f"This will {prepared.explanation}"
             if yes:
                 click.echo(what, err=True)
-            elif not click.confirm(f"{what}. Go on?", err=True):
+            elif not confirm(f"{what}. Go on?"):
                 raise UsageError("not agreed, so nothing was done")
             try:
                 with ProgressListener() as listener:
