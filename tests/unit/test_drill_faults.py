@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,6 +159,22 @@ async def test_a_blackout_is_healed_when_all_are_on() -> None:
     assert await fault.healed(here) is None
     await fault.heal(here)
     assert await fault.healed(here)
+
+
+async def test_one_bmc_that_refuses_does_not_leave_the_others_dark() -> None:
+    class Slow(Switch):
+        async def on(self, node: str) -> None:
+            if node == "c1":
+                raise DrillError("no session", where=node)
+            await asyncio.sleep(0.01)
+            await super().on(node)
+
+    power = Slow()
+    fault, here = Blackout(), scene(Node(), power)
+    await fault.inject(here)
+    with pytest.raises(DrillError, match="no session"):
+        await fault.heal(here)
+    assert power.lit == {"c1": False, "c2": True, "c3": True}
 
 
 @pytest.fixture

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from quorate.cli.common import Terminated, run_async
 from quorate.drill.contract import Attempt, Fault, Scene, Workload
 from quorate.drill.history import Clock, History, Writer, load
 from quorate.drill.judge import judge
@@ -18,7 +22,7 @@ from quorate.drill.model import Verdict
 from quorate.drill.runner import Run, Settings
 from quorate.drill.view import Whole
 from quorate.errors import DrillError, TransportError
-from quorate.events import silent
+from quorate.events import Listener, silent
 
 QUICK = Settings(
     rate_hz=100, seconds=0.3, steady_s=0.05, patience_s=0.2, heal_s=2, recover_s=1, preroll_s=0.1, poll_s=0.05
@@ -58,8 +62,13 @@ class Writes(Workload):
 class Break(Fault):
     name, summary = "break", ""
 
-    def __init__(self, world: World, *, crash: bool = False, stubborn: int = 0) -> None:
+    def __init__(
+        self, world: World, *, crash: bool = False, stubborn: int = 0, error: type[Exception] = TransportError
+    ) -> None:
         self.world, self.crash, self.stubborn, self.healed_times = world, crash, stubborn, 0
+        self.error = error
+        self.mended = asyncio.Event()
+        """Set when the first try at it begins."""
 
     def explain(self, scene: Scene) -> str:
         return "break it"
@@ -73,8 +82,9 @@ class Break(Fault):
 
     async def heal(self, scene: Scene) -> None:
         self.healed_times += 1
+        self.mended.set()
         if self.healed_times <= self.stubborn:
-            raise TransportError("the node does not answer yet")
+            raise self.error("the node does not answer yet")
         self.world.broken = False
 
     async def healed(self, scene: Scene) -> str | None:
@@ -110,10 +120,18 @@ def scene() -> Scene:
     return Scene("r", cluster, nothing, "", {"k": "10.0.0.1"}, {}, nothing, nothing, victim="c1")  # type: ignore[arg-type]
 
 
-async def drill(folder: Path, world: World, fault: Fault, *, cancel: bool = False) -> History:
+async def drill(
+    folder: Path,
+    world: World,
+    fault: Fault,
+    *,
+    cancel: bool = False,
+    settings: Settings = QUICK,
+    tell: Listener = silent,
+) -> History:
     sight: Any = Sight(world)
     with Writer(folder, Clock()) as writer:
-        run = Run(scene(), fault, "c1", [Writes(world)], sight, writer, Clock(), QUICK, silent)
+        run = Run(scene(), fault, "c1", [Writes(world)], sight, writer, Clock(), settings, tell)
         task = asyncio.create_task(run.carry_out())
         if cancel:
             await world.felt.wait()
@@ -172,6 +190,90 @@ async def test_healing_is_tried_until_it_is_proved(tmp_path: Path) -> None:
     history = await drill(tmp_path / "r", world, fault)
     assert fault.healed_times == 3
     assert history.first("healed") is not None
+
+
+async def test_an_error_that_nobody_expected_does_not_end_the_healing(tmp_path: Path) -> None:
+    world = World()
+    fault = Break(world, stubborn=2, error=KeyError)
+    history = await drill(tmp_path / "r", world, fault)
+    assert fault.healed_times == 3
+    assert history.first("healed") is not None
+
+
+async def test_what_cannot_be_healed_is_said_and_is_no_pass(tmp_path: Path) -> None:
+    world = World()
+    settings = replace(QUICK, heal_s=0.2, recover_s=0.1)
+    history = await drill(
+        tmp_path / "r", world, Break(world, stubborn=1000, error=KeyError), settings=settings
+    )
+    problems = [record["text"] for record in history.all("problem")]
+    assert any("could not be taken away" in text and "KeyError" in text for text in problems)
+    assert judge(history).verdict is not Verdict.PASS
+
+
+async def test_a_healer_that_hangs_is_given_up(tmp_path: Path) -> None:
+    class Hangs(Break):
+        async def heal(self, scene: Scene) -> None:
+            await asyncio.Event().wait()
+
+    world = World()
+    async with asyncio.timeout(20):
+        history = await drill(
+            tmp_path / "r", world, Hangs(world), settings=replace(QUICK, heal_s=0.2, recover_s=0.1)
+        )
+    assert history.first("healed") is None
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_being_told_again_and_again_to_stop_does_not_stop_the_healing(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    said: list[str] = []
+
+    async def work() -> None:
+        world = World()
+        fault = Break(world, stubborn=4)
+
+        async def impatient() -> None:
+            await world.felt.wait()
+            os.kill(os.getpid(), sent)
+            await fault.mended.wait()
+            for _ in range(3):
+                os.kill(os.getpid(), sent)
+                await asyncio.sleep(0.02)
+
+        person = asyncio.create_task(impatient())
+        try:
+            await drill(tmp_path / "r", world, fault, tell=lambda event: said.append(event.subject))
+        finally:
+            person.cancel()
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt if sent == signal.SIGINT else Terminated):
+        run_async(work())
+    assert load(tmp_path / "r").first("healed") is not None
+    assert "interrupted" in said
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_that_comes_while_healing_takes_effect_afterwards(tmp_path: Path) -> None:
+    async def work() -> None:
+        world = World()
+        fault = Break(world, stubborn=2)
+
+        async def person() -> None:
+            await fault.mended.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        asking = asyncio.create_task(person())
+        await drill(tmp_path / "r", world, fault)
+        await asking
+
+    with pytest.raises(KeyboardInterrupt):
+        run_async(work())
+    history = load(tmp_path / "r")
+    assert history.first("healed") is not None
+    assert history.first("end") is None
 
 
 async def test_without_a_steady_state_nothing_is_broken(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Carries a drill out: steady state, control run, fault under load, healing, proof. It judges nothing.
 
-Whatever happens between the intent and the end, Ctrl-C included, the fault is healed. Everything that the
-checks need goes into the history.
+Whatever happens between the intent and the end, Ctrl-C included and repeated, the fault is healed. Everything
+that the checks need goes into the history.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from quorate.drill.contract import Fault, Scene, Workload
 from quorate.drill.history import Clock, Writer
 from quorate.drill.machine import busy, ticks
 from quorate.drill.model import Phase
-from quorate.drill.pace import Pacer
+from quorate.drill.pace import Pacer, describe
+from quorate.drill.patience import one_interrupt, to_the_end
 from quorate.drill.view import View
-from quorate.errors import DrillError, QuorateError
+from quorate.errors import DrillError
 from quorate.events import Event, Kind, Listener
 
 NICE = -10
@@ -228,42 +229,53 @@ class Run:
         return offsets
 
     async def _break_and_mend(self) -> None:
-        try:
-            async with self._phased(Phase.FAULT):
-                await self._last(self.settings.preroll_s)
-                await self.writer.write_durably("intent", text=self.fault.explain(self.scene))
-                armed = await self.fault.arm(self.scene)
-                if armed:
-                    await self.writer.write_durably("armed", text=armed)
-                began, began_wall = self.writer.now(), self._clock.wall()
-                evidence = await self.fault.inject(self.scene)
-                self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
-                self.tell(Event(Kind.NOTE, "fault", evidence))
-                await self._last(self.settings.seconds - self.settings.preroll_s)
-        finally:
-            # Shielded, so that a second Ctrl-C does not leave a fault behind.
-            mending = asyncio.create_task(self._mend())
-            await asyncio.shield(mending)
+        with one_interrupt(self._no_sooner):
+            try:
+                async with self._phased(Phase.FAULT):
+                    await self._last(self.settings.preroll_s)
+                    await self.writer.write_durably("intent", text=self.fault.explain(self.scene))
+                    armed = await self.fault.arm(self.scene)
+                    if armed:
+                        await self.writer.write_durably("armed", text=armed)
+                    began, began_wall = self.writer.now(), self._clock.wall()
+                    evidence = await self.fault.inject(self.scene)
+                    self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
+                    self.tell(Event(Kind.NOTE, "fault", evidence))
+                    await self._last(self.settings.seconds - self.settings.preroll_s)
+            finally:
+                await to_the_end(self._mend(), self._no_sooner)
         async with self._phased(Phase.RECOVERY):
             await self._recover()
+
+    def _no_sooner(self) -> None:
+        text = f"not before the fault is taken away: that takes at most {self.settings.heal_s:g} s"
+        self.tell(Event(Kind.NOTE, "interrupted", text))
 
     async def _mend(self) -> None:
         """Heal until it is proved, within `Settings.heal_s`; what cannot be healed is said loudly."""
         self._phase = Phase.RECOVERY
-        deadline, last = self.writer.now() + self.settings.heal_s, "it does not say"
-        await self.writer.write_durably("heal")
-        while self.writer.now() < deadline:
-            try:
-                await self.fault.heal(self.scene)
-                evidence = await self.fault.healed(self.scene)
-            except (QuorateError, TimeoutError) as error:
-                evidence, last = None, " ".join(str(error).split())
-            if evidence:
-                await self.writer.write_durably("healed", evidence=evidence)
-                return
-            await asyncio.sleep(self.settings.poll_s)
-        await self.writer.write_durably("problem", text=f"the fault could not be taken away: {last}")
-        self.tell(Event(Kind.FAILED, "healing", last))
+        self.tell(Event(Kind.STARTED, "healing", f"for at most {self.settings.heal_s:g} s"))
+        last = "there is no proof"
+        with contextlib.suppress(OSError):  # A full disk must not keep the fault.
+            await self.writer.write_durably("heal")
+        try:
+            async with asyncio.timeout(self.settings.heal_s):
+                while True:
+                    try:
+                        await self.fault.heal(self.scene)
+                        evidence = await self.fault.healed(self.scene)
+                    except Exception as error:  # noqa: BLE001 - whatever it is, it may be over the next time
+                        evidence, last = None, describe(error)
+                    if evidence:
+                        break
+                    await asyncio.sleep(self.settings.poll_s)
+        except TimeoutError:
+            text = f"the fault could not be taken away within {self.settings.heal_s:g} s: {last}"
+            self.tell(Event(Kind.FAILED, "healing", text))
+            await self.writer.write_durably("problem", text=text)
+        else:
+            self.tell(Event(Kind.DONE, "healing", evidence))
+            await self.writer.write_durably("healed", evidence=evidence)
 
     async def _recover(self) -> None:
         deadline, missing = self.writer.now() + self.settings.recover_s, ["nobody looked"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Iterable
 
 from quorate.drill.contract import Fault, Scene
 
@@ -24,12 +25,12 @@ class Blackout(Fault):
 
     async def inject(self, scene: Scene) -> str:
         """All at once."""
-        await asyncio.gather(*(scene.power.off(node) for node in scene.cluster.controllers))
+        await _all(scene.power.off(node) for node in scene.cluster.controllers)
         return f"the BMCs of {', '.join(scene.cluster.controllers)} took the order to power off"
 
     async def heal(self, scene: Scene) -> None:
         """All on, at once."""
-        await asyncio.gather(*(self._on(scene, node) for node in scene.cluster.controllers))
+        await _all(self._on(scene, node) for node in scene.cluster.controllers)
 
     async def _on(self, scene: Scene, node: str) -> None:
         if not await scene.power.is_on(node):
@@ -39,6 +40,13 @@ class Blackout(Fault):
         """Every BMC says that its node is on."""
         on = await asyncio.gather(*(scene.power.is_on(node) for node in scene.cluster.controllers))
         return "every BMC says that its node is on" if all(on) else None
+
+
+async def _all(orders: Iterable[Awaitable[None]]) -> None:
+    """Carry all out to their end, then raise the first error: no order is still under way afterwards."""
+    for result in await asyncio.gather(*orders, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 FAULT = Blackout
