@@ -55,6 +55,9 @@ class Writes(Workload):
         if self.world.keeps or attempt.number % 10:
             self.world.held.append(attempt.number)
 
+    async def forget(self) -> None:
+        self.world.held.clear()
+
     async def read_back(self) -> Sequence[ReadBack]:
         return [ReadBack(self.name, node, tuple(self.world.held)) for node in NODES]
 
@@ -281,6 +284,8 @@ async def test_without_a_steady_state_nothing_is_broken(tmp_path: Path) -> None:
     world.well = False
     with pytest.raises(DrillError, match="not well to begin with"):
         await drill(tmp_path / "r", world, Break(world))
+    assert world.held == [], "nothing stays of a drill that broke nothing"
     history = load(tmp_path / "r")
+    assert history.requests
     assert history.first("intent") is None
     assert judge(history).verdict is Verdict.UNKNOWN

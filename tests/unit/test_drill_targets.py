@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from quorate.drill import targets
+from quorate.drill import drills, targets
 from quorate.drill.contract import Scene
 from quorate.drill.history import Clock
 from quorate.drill.targets import resolve
 from quorate.drill.view import View
+from quorate.drill.workloads.message_publish import MessagePublish
 from quorate.errors import DrillError, UnreachableError, UsageError
+from quorate.home import Home
 from quorate.transport.base import Command, Completed
 
 VIP = "10.0.1.101"
@@ -89,3 +94,94 @@ async def test_a_database_that_never_answers_is_given_up(monkeypatch: pytest.Mon
         with pytest.raises(DrillError, match="who writes") as caught:
             await resolve("db-writer", "", scene, view)
     assert "no answer within" in caught.value.evidence
+
+
+class Broker(MessagePublish):
+    """Keeps the names of its queues, and can lose the connection when one is deleted."""
+
+    queues: set[str]
+    stuck = False
+
+    def __init__(self, scene: Scene) -> None:
+        self.queue = f"quorate.drill.{scene.run}"
+
+    async def open(self) -> None:
+        self.queues.add(self.queue)
+
+    async def forget(self) -> None:
+        if self.stuck:
+            raise ConnectionResetError("gone")
+        self.queues.discard(self.queue)
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> type[Broker]:
+    monkeypatch.setattr(Broker, "queues", set(), raising=False)
+    monkeypatch.setattr(targets, "MessagePublish", Broker)
+    return Broker
+
+
+def answering(scene: Scene, leader: str) -> Scene:
+    """The same, with a broker that says who leads; "" for one that says nonsense."""
+
+    async def run(node: str, argv: Sequence[str], **_: Any) -> Completed:
+        said = json.dumps([{"name": f"quorate.drill.{scene.run}", "leader": f"rabbit@{leader}"}])
+        return Completed(0, (said if leader else "?").encode(), b"")
+
+    nodes: Any = SimpleNamespace(run=run)
+    return replace(scene, nodes=nodes)
+
+
+async def test_the_leader_is_asked_for_a_queue_of_the_drills_own(broker: type[Broker]) -> None:
+    scene, view = seen(c1=(), c2=())
+    assert await resolve("queue-leader", "", answering(scene, "c2"), view) == "c2"
+    assert broker.queues == {"quorate.drill.r"}
+    await targets.forget("vip-holder", scene)
+    assert broker.queues
+    await targets.forget("queue-leader", scene)
+    assert not broker.queues
+
+
+async def test_no_leader_leaves_no_queue(broker: type[Broker]) -> None:
+    scene, view = seen(c1=(), c2=())
+    with pytest.raises(DrillError, match="who leads"):
+        await resolve("queue-leader", "", answering(scene, ""), view)
+    assert not broker.queues
+
+
+async def test_a_queue_that_stays_is_named(broker: type[Broker], monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, _ = seen(c1=(), c2=())
+    monkeypatch.setattr(broker, "stuck", True)
+    with pytest.raises(DrillError, match="left behind") as caught:
+        await targets.forget("queue-leader", scene)
+    assert caught.value.next_step.endswith("rabbitmqctl delete_queue quorate.drill.r")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_drill_that_nobody_agrees_to_leaves_no_queue(
+    broker: type[Broker], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
+) -> None:
+    scene, _ = seen(c1=(), c2=())
+    scene = answering(scene, "c2")
+
+    @asynccontextmanager
+    async def connector(*_: object) -> AsyncIterator[None]:
+        yield None
+
+    whole = SimpleNamespace(services={}, ctx=SimpleNamespace(controllers=("c1", "c2")))
+    monkeypatch.setattr(drills, "platform", lambda *_: whole)
+    monkeypatch.setattr(drills, "connector", connector)
+    monkeypatch.setattr(drills, "_scene", lambda *_: scene)
+    home = Home(tmp_path / "home")
+    wish = drills.Wish("power-off", "queue-leader")
+    with pytest.raises(UsageError, match="not agreed"):
+        async with drills.prepare(wish, scene.cluster, home, tmp_path / "cluster.yaml") as prepared:
+            assert prepared.scene.victim == "c2"
+            assert broker.queues
+            if begun:
+                prepared.folder.mkdir(parents=True)
+            raise UsageError("not agreed")
+    assert bool(broker.queues) is begun

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from quorate.drill.contract import Scene, Workload
-from quorate.drill.history import Writer, load
+from quorate.drill.history import History, Writer, load
 from quorate.drill.journals import collect
 from quorate.drill.ledger import settle as settle_account
 from quorate.drill.pace import describe
@@ -44,7 +44,8 @@ async def settle(
         writer.write("problem", text=f"the virtual IPs' holders are not known: {error.what}")
     await _journals(scene, view, writer, since, offsets)
     writer.flush()
-    await _forget(writing, writer)
+    history = load(writer.folder)
+    await forget([each for each in writing if not _evidence(each, history)], writer)
     tell(Event(Kind.DONE, "reading back"))
 
 
@@ -77,13 +78,15 @@ async def _journals(
     writer.write("journals", read=sorted(read))
 
 
-async def _forget(writing: Sequence[Workload], writer: Writer) -> None:
-    """Remove what was written, unless something is wrong with it: then it is evidence."""
-    history = load(writer.folder)
+def _evidence(workload: Workload, history: History) -> bool:
+    """Something is wrong with what it wrote, so that is kept."""
+    account = settle_account(workload.name, history.requests, history.readbacks)
+    return bool(account.writes.lost or account.strangers or account.differing or account.unreadable)
+
+
+async def forget(writing: Sequence[Workload], writer: Writer) -> None:
+    """Remove what these wrote, as well as that can be done."""
     for workload in writing:
-        account = settle_account(workload.name, history.requests, history.readbacks)
-        if account.writes.lost or account.strangers or account.differing or account.unreadable:
-            continue
         try:
             async with asyncio.timeout(15):
                 await workload.forget()

@@ -17,7 +17,7 @@ from quorate.drill.plugins import discover
 from quorate.drill.power import IpmiPower
 from quorate.drill.processes import of_service
 from quorate.drill.runner import Run, Settings
-from quorate.drill.targets import ROLES, resolve
+from quorate.drill.targets import ROLES, forget, resolve
 from quorate.drill.view import View
 from quorate.errors import DrillError, UsageError
 from quorate.events import Listener
@@ -124,6 +124,8 @@ class Prepared:
 async def prepare(wish: Wish, cluster: Cluster, home: Home, spec_path: Path) -> AsyncIterator[Prepared]:
     """Find out who is going to be hurt, and get everything ready. Nothing is broken yet.
 
+    Where it is not carried out, nothing is left of it.
+
     Raises:
         UsageError: the wish makes no sense for this cluster.
         DrillError: nobody can say who the target is.
@@ -142,14 +144,17 @@ async def prepare(wish: Wish, cluster: Cluster, home: Home, spec_path: Path) -> 
         view = View(whole, connect, clock)
         scene = _scene(wish, chosen, cluster, home, spec_path, whole, view)
         victim = ALL if chosen.hits_all else await resolve(wish.target, wish.service, scene, view)
-        if victim != ALL and victim not in cluster.controllers:
-            raise DrillError(f"{victim} is no controller, and drills are for those", where=wish.target)
-        scene = replace(scene, victim=victim)
-        found: dict[str, type[Workload]] = discover(workloads, "WORKLOAD")
-        watching = tuple(each(scene) for each in found.values() if each.service in whole.services)
-        yield Prepared(
-            chosen.explain(scene), scene, chosen, wish, watching, view, home.history / scene.run, clock
-        )
+        folder = home.history / scene.run
+        try:
+            if victim != ALL and victim not in cluster.controllers:
+                raise DrillError(f"{victim} is no controller, and drills are for those", where=wish.target)
+            scene = replace(scene, victim=victim)
+            found: dict[str, type[Workload]] = discover(workloads, "WORKLOAD")
+            watching = tuple(each(scene) for each in found.values() if each.service in whole.services)
+            yield Prepared(chosen.explain(scene), scene, chosen, wish, watching, view, folder, clock)
+        finally:
+            if victim != ALL and not folder.exists():
+                await forget(wish.target, scene)
 
 
 def _scene(

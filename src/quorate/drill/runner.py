@@ -84,7 +84,7 @@ class Run:
         self.scene, self.fault, self.target, self.view = scene, fault, target, view
         self.workloads, self.writer, self.settings, self.tell = tuple(workloads), writer, settings, listener
         self._clock = clock
-        self._phase = Phase.STEADY
+        self._phase, self._intended = Phase.STEADY, False
         self._pacers = [
             Pacer(each, each.rate_hz or settings.rate_hz, writer.now, lambda: self._phase, writer.request)
             for each in self.workloads
@@ -110,6 +110,8 @@ class Run:
             )
             self.writer.write("end")
         finally:
+            if not self._intended:
+                await aftermath.forget([each for each in self.workloads if each.writes], self.writer)
             for workload in self.workloads:
                 with contextlib.suppress(Exception):
                     await workload.close()
@@ -233,6 +235,7 @@ class Run:
             try:
                 async with self._phased(Phase.FAULT):
                     await self._last(self.settings.preroll_s)
+                    self._intended = True
                     await self.writer.write_durably("intent", text=self.fault.explain(self.scene))
                     armed = await self.fault.arm(self.scene)
                     if armed:

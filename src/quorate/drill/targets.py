@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiomysql
 
@@ -82,7 +83,42 @@ async def _answering(scene: Scene) -> str:
 
 
 async def _queue_leader(service: str, scene: Scene, view: View) -> str:
-    """The node that leads the quorum queue which the drill is going to publish to; the queue is made here."""
+    """The node that leads the quorum queue which the drill is going to publish to; the queue is made here.
+
+    Who does not carry the drill out has to `forget` it.
+    """
+    try:
+        return await _leader_of_new_queue(scene)
+    except BaseException:
+        # What went wrong is what has to be said, even if this goes wrong too.
+        with suppress(DrillError):
+            await forget("queue-leader", scene)
+        raise
+
+
+async def forget(target: str, scene: Scene) -> None:
+    """Remove what `resolve` made to find ``target``: nothing is left of a drill that was not begun.
+
+    Raises:
+        DrillError: it is still there.
+    """
+    if target != "queue-leader":
+        return
+    workload = MessagePublish(scene)
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await workload.forget()
+    except Exception as error:
+        raise DrillError(
+            f"the drill's queue {workload.queue} is left behind",
+            evidence=describe(error),
+            next_step=f"on {scene.cluster.controllers[0]}: rabbitmqctl delete_queue {workload.queue}",
+        ) from error
+    finally:
+        await workload.close()
+
+
+async def _leader_of_new_queue(scene: Scene) -> str:
     workload = MessagePublish(scene)
     try:
         await workload.open()
