@@ -45,9 +45,6 @@ DATABASE = Database("keystone", "keystone")
 HEADS = "/usr/lib/python3/dist-packages/keystone/common/sql/migrations/versions/*_HEAD"
 INTERFACES = ("admin", "internal", "public")
 
-UNCACHED = ("application_credential", "assignment", "resource", "revoke", "role")
-"""Sections of keystone.conf, beside those written out, whose answers must never be from before a deletion."""
-
 
 class KeystoneOptions(Options):
     """What can differ from one identity service to the next."""
@@ -115,7 +112,6 @@ class Keystone(Service):
             endpoint=endpoint(ctx).removesuffix("/v3"),
             database=DATABASE,
             database_password=ctx.secrets.password(f"db-{DATABASE.name}"),
-            uncached=UNCACHED,
             memcached=[f"{ctx.cluster.address(peer)}:11211" for peer in ctx.controllers],
             fernet_keys=FERNET_KEYS,
             credential_keys=CREDENTIAL_KEYS,
