@@ -136,7 +136,7 @@ def clear() -> None:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        pytest.fail("lab tests start machines on this host and need root")
     clear()
     root, home = state_root(), Home.of(NAME)
     recipe, store = Recipe(image_packages()), ImageStore(root)
