@@ -77,7 +77,7 @@ class GaleraOptions(Options):
     sst: Literal["rsync", "mariabackup"] = "rsync"
     """How a node that is too far behind gets a full copy. rsync blocks writes on the donor meanwhile."""
     suspect_s: Annotated[float, Field(ge=0.5, le=30)] = 1.0
-    """Seconds of silence after which a node is suspected. 1 s: none was wrong in 11 minutes of full load."""
+    """Seconds of silence after which a node is suspected."""
 
 
 def provider_options(options: GaleraOptions, address: str) -> str:
