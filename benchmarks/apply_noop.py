@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long a second apply takes, which has nothing to do, and that it does nothing.
 
-sudo benchmarks/apply_noop.py [--name lab] [--runs 5]
+benchmarks/apply_noop.py [--name lab] [--runs 5]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import quorate, report, say
 
-TARGET_S = 5.0
+TARGET_S = 8.0
 
 
 def main() -> None:
@@ -39,7 +39,9 @@ def main() -> None:
     rows.append(["median", f"{statistics.median(seconds):.2f}", f"target ≤ {TARGET_S:g}", "target 0"])
     control = quorate("schema").seconds
     report(
-        "A second apply, three nodes", rows, [f"Control: `quorate schema` (no node asked): {control:.2f} s."]
+        f"A second apply of the lab {given.name}",
+        rows,
+        [f"Control: `quorate schema` (no node asked): {control:.2f} s."],
     )
     if max(seconds) > TARGET_S or changed_in_all:
         raise SystemExit(1)

@@ -103,6 +103,16 @@ def report(title: str, rows: Sequence[Sequence[str]], notes: Sequence[str] = ())
     print(flush=True)
 
 
+def outage(outages: Sequence[Mapping[str, Any]], endpoint: str) -> str:
+    """The longest outage of ``endpoint`` in a drill: lower to upper bound in seconds; "0" without one."""
+    mine = [each for each in outages if each["endpoint"] == endpoint]
+    if not mine:
+        return "0"
+    worst = max(mine, key=lambda each: each["upper_s"] or float("inf"))
+    upper = "?" if worst["upper_s"] is None else f"{worst['upper_s']:.2f}"
+    return f"{worst['lower_s']:.2f} to {upper}"
+
+
 def say(text: str) -> None:
     """Progress, on standard error, so that standard output stays what is pasted."""
     print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a fault costs a client: every drill of the promise, several times, controls included.
 
-    sudo benchmarks/drills.py [--name lab] [--runs 3] [--seconds 20] [--only power-off:vip-holder]
+    benchmarks/drills.py [--name lab] [--runs 3] [--seconds 20] [--only power-off:vip-holder]
 
 A row a run: verdict, the longest outage of each endpoint (lower to upper bound, seconds), the noise floor of
 its own control run, the writes, and when the cluster was whole. Ends with 1 if a drill failed, 2 if unknown.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import quorate, report, say
+from common import outage, quorate, report, say
 
 DRILLS = {
     "power-off:vip-holder": ("power-off", "--target", "vip-holder", "--service", "keystone"),
@@ -67,20 +67,12 @@ def _row(name: str, result: dict[str, Any]) -> list[str]:
         name,
         result["target"],
         result["verdict"],
-        *(_longest(result["outages"], endpoint) for endpoint in ENDPOINTS),
+        *(outage(result["outages"], endpoint) for endpoint in ENDPOINTS),
         _seconds(result["noise_floor_s"]),
         str(result["writes"]["acknowledged"]),
         str(result["writes"]["lost"]),
         _seconds(whole),
     ]
-
-
-def _longest(outages: list[dict[str, Any]], endpoint: str) -> str:
-    mine = [outage for outage in outages if outage["endpoint"] == endpoint]
-    if not mine:
-        return "0"
-    worst = max(mine, key=lambda outage: outage["upper_s"] or float("inf"))
-    return f"{worst['lower_s']:.2f} to {_seconds(worst['upper_s'])}"
 
 
 def _seconds(value: float | None) -> str:

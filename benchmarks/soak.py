@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ten minutes of full load: does the membership stand still, is nobody fenced, how long are the pauses?
 
-    sudo .venv/bin/python benchmarks/soak.py [--name lab] [--seconds 600] [--burners 4] [--control]
+    .venv/bin/python benchmarks/soak.py [--name lab] [--seconds 600] [--burners 4] [--control]
 
 Load: busy loops on the host at nice 0, and every proof of ``verify`` again and again: tokens, log-ins, rows,
 messages. Meanwhile a SCHED_RR process (Corosync runs so) and a SCHED_OTHER one sleep 5 ms at a time and note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from ruamel.yaml import YAML
 
 from quorate.spec.catalogue import Catalogue, KnownService
 from quorate.spec.model import Cluster, Mode
+
+# A shell that starts the tests in the background has Ctrl-C ignored: tests of it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOOD: dict[str, Any] = {
     "apiVersion": "quorate/v1",

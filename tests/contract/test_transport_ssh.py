@@ -78,6 +78,16 @@ async def test_a_command_gets_its_input_and_says_its_lines_as_they_come(server: 
     assert (done.exit, done.stderr) == (3, b"a  b\n")
     await transport.close()
     await transport.close()
+
+
+async def test_a_program_is_fed_while_it_runs(server: Server) -> None:
+    more: asyncio.Queue[bytes] = asyncio.Queue()
+    transport = server.transport()
+    running = asyncio.create_task(transport.run(Command(("cat",), b"one\n", feed=more.get)))
+    for line in (b"two\n", b"three\n", b""):
+        await more.put(line)
+    assert (await running).stdout == b"one\ntwo\nthree\n"
+    await transport.close()
     assert (await transport.run(Command(("true",)))).exit == 0, "closed is not the end"
     await transport.close()
 

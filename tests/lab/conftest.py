@@ -6,18 +6,19 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.plane import Plane, must, quorate
+from tests.lab.plane import Plane, example, must, quorate
 
 NAME = "t-plane"
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[Plane]:
-    """A verified plane, saved as a snapshot; taken down at the end."""
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """A verified identity plane, saved as a snapshot; taken down at the end."""
     if os.geteuid() != 0:
         pytest.fail("lab tests start machines on this host and need root; scripts/test unit does not")
     quorate("lab", "down", "--name", NAME)
-    must("lab", "up", "--name", NAME, timeout_s=1200)
+    file = example("identity.yaml", NAME, tmp_path_factory.mktemp("plane"), "10.78.")
+    must("lab", "up", str(file), timeout_s=1200)
     lab = Plane(NAME)
     lab.must("lab", "save", NAME)
     yield lab

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,28 @@ def must(*arguments: str, timeout_s: float = 600) -> Ran:
     ran = quorate(*arguments, timeout_s=timeout_s)
     assert ran.exit == 0, f"quorate {' '.join(arguments)}: exit {ran.exit}\n{ran.stdout}\n{ran.stderr}"
     return ran
+
+
+def example(file: str, name: str, folder: Path, networks: str) -> Path:
+    """An example of cluster.yaml under another name, in networks of the tests ("10.79."); its new path."""
+    text = (ROOT / "examples" / file).read_text()
+    cluster = next(line for line in text.splitlines() if line.startswith("cluster: "))
+    path = folder / "cluster.yaml"
+    path.write_text(text.replace(cluster, f"cluster: {name}").replace("10.77.", networks))
+    return path
+
+
+@contextmanager
+def raised_cloud(folder: Path) -> Iterator[Plane]:
+    """The lab that is made without a file, under a name and in networks of its own; nothing is left of it."""
+    name, networks = "t-cloud", "10.79."
+    quorate("lab", "down", "--name", name)
+    must("lab", "up", "--quick", str(example("lab.yaml", name, folder, networks)), timeout_s=1800)
+    yield Plane(name)
+    must("lab", "down", "--name", name)
+    assert name not in [lab["name"] for lab in must("lab", "list", "--json").json()["labs"]]
+    left = subprocess.run(("ip", "-json", "address"), capture_output=True, text=True, check=True).stdout
+    assert networks not in left, "a network is left on this host"
 
 
 def until(what: str, condition: Callable[[], Any], deadline_s: float) -> Any:

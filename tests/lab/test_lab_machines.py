@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from tests.lab.plane import ROOT
 
 from quorate.errors import LabError
 from quorate.events import silent
@@ -30,16 +33,17 @@ from quorate.lab import (
     restoring,
     setup,
     snapshots,
-    template,
 )
 from quorate.lab.image_store import ImageStore
 from quorate.lab.layout import LabFolder, NodeFolder
 from quorate.lab.recipe import Recipe
-from quorate.services.registry import image_packages
+from quorate.services.registry import packages_of
+from quorate.spec.load import load
 from quorate.spec.model import Cluster
 
 pytestmark = pytest.mark.lab
 NAME = "t-mach"
+IDENTITY = ROOT / "examples" / "identity.yaml"
 NODES = ("c1", "c2")
 
 
@@ -139,18 +143,20 @@ def lab() -> Iterator[Lab]:
         pytest.fail("lab tests start machines on this host and need root")
     clear()
     root, home = state_root(), Home.of(NAME)
-    recipe, store = Recipe(image_packages()), ImageStore(root)
+    recipe, store = Recipe(packages_of(load(IDENTITY), "c1")), ImageStore(root)
     if not store.has(recipe):
         image_build.ensure(store, recipe, aptsources.of_host(), silent)
     folder = LabFolder(root, NAME)
     try:
         with setup.choosing(root):
-            text = setup.default_spec(root, NAME)
-            cidr = text.split("cidr: ")[1].split("}")[0]
-            slot = int(cidr.split(".")[2]) // 3
-            setup.adopt(home, template.cluster_yaml(NAME, slot, NODES))
+            whole = YAML(typ="safe").load(setup.default_spec(root, NAME))
+            few = {"networks": {name: whole["networks"][name] for name in ("cluster", "api", "bmc")}}
+            few["nodes"] = {name: whole["nodes"][name] for name in NODES}
+            for node in few["nodes"].values():
+                del node["addresses"]["tunnel"]
+            setup.adopt(home, json.dumps({**whole, **few, "services": {}}))
             cluster = setup.read(home.spec)
-            raise_machines.define_all(folder, cluster, home, recipe.key, silent)
+            raise_machines.define_all(folder, cluster, home, dict.fromkeys(NODES, recipe.key), silent)
         raise_machines.start([folder.node(node) for node in NODES], silent)
         yield Lab(folder, home, cluster)
     finally:

@@ -60,11 +60,7 @@ def test_the_official_client_works_unchanged(healthy: Plane) -> None:
 def test_secrets_stay_in_private_files(healthy: Plane) -> None:
     """No secret in a plan, in the cluster's configuration, or on a command line."""
     folder = Path(healthy.must("env", "--json").json()["secrets"])
-    secrets = [
-        path.read_text()
-        for path in folder.iterdir()
-        if path.is_file() and path.stat().st_size == 32
-    ]
+    secrets = [path.read_text() for path in folder.iterdir() if path.is_file() and path.stat().st_size == 32]
     assert secrets
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
     seen = healthy.must("plan", "--json").stdout

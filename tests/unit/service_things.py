@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,20 @@ SPEC: dict[str, Any] = {
     },
 }
 VIPS = {"galera": "10.77.1.101", "keystone": "10.77.1.102", "horizon": "10.77.1.103"}
+
+
+def bare(names: Sequence[str], services: Mapping[str, Any] | None = None) -> Cluster:
+    """A cluster for what reads the spec only: ``names`` with their addresses and BMCs."""
+    nodes = {
+        name: {
+            "addresses": {"cluster": f"10.77.0.1{number}", "api": f"10.77.1.1{number}"},
+            "bmc": {"address": f"10.77.2.1{number}", "password_file": f"bmc-{name}"},
+        }
+        for number, name in enumerate(names, 1)
+    }
+    networks = {"cluster": {"cidr": "10.77.0.0/24"}, "api": {"cidr": "10.77.1.0/24"}}
+    said = {"apiVersion": "quorate/v1", "cluster": "demo", "networks": networks, "nodes": nodes}
+    return Cluster.model_validate({**said, "services": dict(services or {})})
 
 
 def plane(folder: Path, **options: dict[str, Any]) -> Platform:

@@ -29,7 +29,9 @@ def test_without_a_word_it_is_the_lab_called_lab(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(power, "is_on", lambda node: False)
     wanted = lab_machines.wanted(None, None)
     assert (wanted.folder.name, wanted.file, wanted.cluster) == ("lab", None, None)
-    assert wanted.room() == {"to_start": 3, "to_make": 3, "image": True}
+    room = wanted.room()
+    assert (room["to_make"], room["images"]) == (5, 2)
+    assert 10_000 < room["memory_mib"] < 16_384
 
 
 def test_a_running_lab_of_a_file_asks_for_nothing_that_it_has(
@@ -45,9 +47,12 @@ def test_a_running_lab_of_a_file_asks_for_nothing_that_it_has(
     for name in ("c1", "c2"):
         wanted.folder.node(name).path.mkdir(parents=True)
         wanted.folder.node(name).disk.touch()
-    recipe, store = lab_machines.image_of(wanted.folder.root)
-    store.rootfs(recipe.key).mkdir(parents=True)
-    assert wanted.room() == {"to_start": 1, "to_make": 1, "image": False}
+    recipes, store = lab_machines.images_of(wanted.folder, wanted.cluster)
+    for key in {recipe.key for recipe in recipes.values()}:
+        store.rootfs(key).mkdir(parents=True)
+    room = wanted.room()
+    assert (room["to_make"], room["images"]) == (1, 0)
+    assert 500 < room["memory_mib"] < 2000
 
 
 def test_file_and_name_must_agree(write_spec: Callable[[Any], Path], good_spec: Any) -> None:

@@ -66,7 +66,8 @@ def scene(node: Node, power: Any = None, processes: Processes | None = None) -> 
     cluster: Any = SimpleNamespace(controllers=("c1", "c2", "c3"))
     made = processes or Processes("web", unit="web.service")
     nothing: Any = None
-    return Scene("r1", cluster, nothing, "", {}, {}, node, power, victim="c1", processes=made)
+    nodes: Any = node
+    return Scene("r1", cluster, nothing, "", {}, {}, nodes, power, victim="c1", processes=made)
 
 
 async def test_a_hang_is_armed_felt_and_healed() -> None:

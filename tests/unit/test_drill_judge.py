@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from drill_histories import between, history, never, record
+from drill_histories import between, endpoint, history, never, record
 
 from quorate.drill.check import Check
 from quorate.drill.history import History
@@ -171,6 +171,13 @@ def test_an_empty_history_never_passes() -> None:
     assert judge(empty).verdict is not Verdict.PASS
     for name in ("acknowledged", "budget", "healed", "fencing", "one-holder", "complete"):
         assert verdict_of(name, empty) is not Verdict.PASS, name
+
+
+def test_where_no_client_writes_nothing_can_be_lost() -> None:
+    reading = History("/nowhere", {"fault": "kill", "target": "c1", "endpoints": {"page": endpoint()}})
+    assert verdict_of("acknowledged", reading) == "pass"
+    writing = History("/nowhere", {**reading.run, "endpoints": {"rows": endpoint(writes=True)}})
+    assert verdict_of("acknowledged", writing) == "unknown"
 
 
 def test_merging() -> None:

@@ -35,6 +35,7 @@ class World:
 
     def __init__(self) -> None:
         self.broken, self.well, self.keeps = False, True, True
+        self.asked = self.fenced_after = 0
         self.held: list[int] = []
         self.felt = asyncio.Event()
 
@@ -106,6 +107,10 @@ class Sight:
     async def members(self) -> list[str]:
         return [] if self.world.well else ["c1 is not online"]
 
+    async def to_be_fenced(self, node: str) -> bool:
+        self.world.asked += 1
+        return self.world.asked <= self.world.fenced_after
+
     async def holders(self, addresses: set[str]) -> dict[str, list[str]]:
         return {address: ["c2"] for address in addresses}
 
@@ -118,7 +123,7 @@ class Sight:
 
 
 def scene() -> Scene:
-    cluster = SimpleNamespace(cluster="t", controllers=NODES)
+    cluster = SimpleNamespace(cluster="t", controllers=NODES, nodes=dict.fromkeys(NODES), services={})
     nothing: Any = None
     return Scene("r", cluster, nothing, "", {"k": "10.0.0.1"}, {}, nothing, nothing, victim="c1")  # type: ignore[arg-type]
 
@@ -193,6 +198,22 @@ async def test_healing_is_tried_until_it_is_proved(tmp_path: Path) -> None:
     history = await drill(tmp_path / "r", world, fault)
     assert fault.healed_times == 3
     assert history.first("healed") is not None
+
+
+@pytest.mark.parametrize(("fenced_after", "problems"), [(3, 0), (10**9, 1)])
+async def test_a_fault_lasts_until_its_victim_is_fenced(
+    tmp_path: Path, fenced_after: int, problems: int
+) -> None:
+    class Fences(Break):
+        fences = True
+
+    world = World()
+    world.fenced_after = fenced_after
+    fault = Fences(world)
+    history = await drill(tmp_path / "r", world, fault, settings=replace(QUICK, fence_s=0.3))
+    assert world.asked > 3
+    assert len(history.all("problem")) == problems
+    assert fault.healed_times == 1
 
 
 async def test_an_error_that_nobody_expected_does_not_end_the_healing(tmp_path: Path) -> None:
@@ -286,6 +307,55 @@ async def test_without_a_steady_state_nothing_is_broken(tmp_path: Path) -> None:
         await drill(tmp_path / "r", world, Break(world))
     assert world.held == [], "nothing stays of a drill that broke nothing"
     history = load(tmp_path / "r")
-    assert history.requests
+    assert not history.requests, "clients would be load on what is not well"
     assert history.first("intent") is None
     assert judge(history).verdict is Verdict.UNKNOWN
+
+
+class Prepares(Writes):
+    """Makes something before the first request, or fails to; takes it away again, or does not."""
+
+    def __init__(self, world: World, *, fails: bool = False, stays: bool = False) -> None:
+        super().__init__(world)
+        self.fails, self.stays, self.there = fails, stays, False
+
+    async def open(self) -> None:
+        self.there = True
+        if self.fails:
+            raise DrillError("no room")
+        if self.name == "slow":
+            await asyncio.sleep(3600)
+
+    async def afterwards(self) -> dict[str, object]:
+        return {"guest": {"status": "ACTIVE"}}
+
+    async def close(self) -> None:
+        if self.stays:
+            raise DrillError("it does not go")
+        self.there = False
+
+
+async def _prepared(folder: Path, world: World, *watching: Prepares) -> History:
+    sight: Any = Sight(world)
+    with Writer(folder, Clock()) as writer:
+        run = Run(scene(), Break(world), "c1", watching, sight, writer, Clock(), QUICK, silent)
+        await run.carry_out()
+    return load(folder)
+
+
+async def test_who_cannot_get_ready_takes_nobody_with_it(tmp_path: Path) -> None:
+    """One that fails ends the preparation of the others, all of what they made goes, and it is recorded."""
+    world = World()
+    slow, failing = Prepares(world), Prepares(world, fails=True)
+    slow.name = "slow"
+    with pytest.raises(DrillError, match="no room"):
+        await asyncio.wait_for(_prepared(tmp_path / "r", world, slow, failing), 30)
+    assert not slow.there and not failing.there and not world.broken
+    assert set(load(tmp_path / "r").endpoints) == {"slow", "rows"}
+
+
+async def test_what_became_of_it_and_what_was_left_is_recorded(tmp_path: Path) -> None:
+    world = World()
+    history = await _prepared(tmp_path / "r", world, Prepares(world, stays=True))
+    assert history.first("afterwards")["guest"] == {"status": "ACTIVE"}  # type: ignore[index]
+    assert "it does not go" in str(history.all("left"))

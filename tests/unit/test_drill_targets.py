@@ -45,9 +45,10 @@ def seen(**holds: Sequence[str] | None) -> tuple[Scene, View]:
     nodes = {node: Transport(node, held or (), up=held is not None) for node, held in holds.items()}
     platform: Any = SimpleNamespace(ctx=SimpleNamespace(controllers=tuple(holds)))
     view = View(platform, nodes.__getitem__, Clock())
-    cluster: Any = SimpleNamespace(nodes=holds, controllers=tuple(holds))
+    cluster: Any = SimpleNamespace(nodes=holds, controllers=tuple(holds), computes=(), services={})
     nothing: Any = None
-    scene = Scene("r", cluster, nothing, "", {"keystone": VIP}, {}, view.nodes, nothing)
+    services = frozenset({"keystone", "galera", "rabbitmq"})
+    scene = Scene("r", cluster, nothing, "", {"keystone": VIP}, {}, view.nodes, nothing, services=services)
     return scene, view
 
 
@@ -165,12 +166,16 @@ async def test_a_drill_that_nobody_agrees_to_leaves_no_queue(
     broker: type[Broker], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
 ) -> None:
     scene, _ = seen(c1=(), c2=())
-    scene = answering(scene, "c2")
+    scene = replace(answering(scene, "c2"), services=frozenset({"rabbitmq"}))
 
     @asynccontextmanager
     async def connector(*_: object) -> AsyncIterator[None]:
         yield None
 
+    async def held(*_: object) -> frozenset[str]:
+        return frozenset()
+
+    monkeypatch.setattr(drills, "_held", held)
     whole = SimpleNamespace(services={}, ctx=SimpleNamespace(controllers=("c1", "c2")))
     monkeypatch.setattr(drills, "platform", lambda *_: whole)
     monkeypatch.setattr(drills, "connector", connector)

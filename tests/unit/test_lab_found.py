@@ -13,6 +13,8 @@ MOUNTINFO = """\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
 30 21 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 31 30 0:27 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+32 30 0:28 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset
+33 30 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 60 21 7:0 / /var/lib/quorate/labs/lab/c1/fs rw - ext4 /dev/loop0 rw
 61 21 0:50 / /var/lib/quorate/labs/lab/c1/fs/deeper rw - overlay overlay rw
 """
@@ -21,6 +23,11 @@ MOUNTINFO = """\
 def test_cgroup2_is_found_where_it_is_mounted() -> None:
     assert cgroup.mount_point(MOUNTINFO) == Path("/sys/fs/cgroup/unified")
     assert cgroup.mount_point("21 1 254:0 / / rw - ext4 /dev/root rw\n") is None
+
+
+def test_the_processors_are_shared_out_where_version_1_has_the_controller() -> None:
+    assert cgroup.processors(MOUNTINFO) == Path("/sys/fs/cgroup/cpu,cpuacct")
+    assert cgroup.processors("31 30 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n") is None
 
 
 def test_mounts_of_labs_come_deepest_first() -> None:

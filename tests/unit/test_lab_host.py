@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from quorate.errors import PreconditionError
-from quorate.lab import host
+from quorate.lab import host, template
+from quorate.services.registry import memory_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FIT = host.Facts(
@@ -50,21 +51,24 @@ def test_what_is_missing_is_said_in_one_sentence(change: dict[str, object], word
 )
 def test_too_little_room_for_three_new_machines(change: dict[str, int], word: str) -> None:
     with pytest.raises(PreconditionError, match=word) as caught:
-        host.judge_room(replace(FIT, **change), to_start=3, to_make=3, image=True)  # type: ignore[arg-type]
+        host.judge_room(replace(FIT, **change), memory_mib=4000, to_make=3, images=1)  # type: ignore[arg-type]
     assert "\n" not in caught.value.what
 
 
 def test_what_is_there_asks_for_no_room() -> None:
     full = replace(FIT, available_mib=0, free_mib=0)
-    host.judge_room(full, to_start=0, to_make=0, image=False)
-    host.judge_room(replace(full, available_mib=1500), to_start=1, to_make=0, image=False)
+    host.judge_room(full, memory_mib=0, to_make=0, images=0)
+    host.judge_room(replace(full, available_mib=1500), memory_mib=1400, to_make=0, images=0)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/quickstart.md"])
 def test_the_documents_promise_what_is_checked(document: str) -> None:
     text = " ".join((ROOT / document).read_text().split())
-    assert "4 GiB of free memory and 5 GiB of free disk" in text
-    host.judge_room(replace(FIT, available_mib=4096, free_mib=5120), to_start=3, to_make=3, image=True)
+    assert "15 GiB of free memory and 10 GiB of free disk" in text
+    cluster = template.cluster("lab")
+    memory_mib = sum(host.MACHINE_MEMORY_MIB + memory_of(cluster, node) for node in cluster.nodes)
+    room = replace(FIT, available_mib=15 << 10, free_mib=10 << 10)
+    host.judge_room(room, memory_mib=memory_mib, to_make=len(cluster.nodes), images=2)
 
 
 def test_not_linux_is_said_before_anything_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,16 @@ def test_only_images_that_nothing_needs_are_removed(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(image_store, "mounted", lambda: {"booted"})
     store, new = ImageStore(tmp_path), Recipe(("haproxy",))
     kept = [new.key, "booted", "ofamachine", "ofasnapshot"]
-    for key in [*kept, "stale"]:
+    spare = [f"spare{number}" for number in range(image_store.SPARE)]
+    for age, key in enumerate(["stale", *spare, *kept]):
         (store.folder / key / "rootfs/etc").mkdir(parents=True)
+        os.utime(store.folder / key, (age, age))
     for path, key in (("labs/lab/c1", "ofamachine"), ("snapshots/lab/before/nodes/c1", "ofasnapshot")):
         (tmp_path / path).mkdir(parents=True)
         definition = Machine("c1", key, (), None, 8192).to_json()
         (tmp_path / path / "machine.json").write_text(definition)
     assert store.prune(new) == ["stale"]
-    assert sorted(path.name for path in store.folder.iterdir()) == sorted(kept)
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([*kept, *spare])
     (tmp_path / "labs/lab/c1/machine.json").write_text("{")
     (tmp_path / "snapshots/lab/before/nodes/c1/machine.json").unlink()
     assert store.prune(new) == [], "what cannot be known is not removed"

@@ -11,6 +11,7 @@ import pytest
 
 from quorate.engine import trip
 from quorate.errors import QuorateError
+from quorate.node import agent
 from quorate.resources.base import Resource
 from quorate.resources.command import command
 from quorate.transport.fake import LocalNode
@@ -34,6 +35,26 @@ async def test_looks_that_wait_do_not_wait_for_each_other_nor_break_each_other()
     assert time.monotonic() - begun < 3.5, "one after the other they take 4 s"
     assert [found[one.id]["state"]["done"] for one in slow] == [True] * 4
     assert "cannot be run" in found[broken.id]["error"]
+
+
+async def test_only_a_few_looks_are_under_way_at_a_time(tmp_path: Path) -> None:
+    seen = Path(f"{tmp_path}.seen")
+    mark = f"cd {tmp_path}; touch $0; sleep 0.3; echo $(ls) >> {seen}; rm $0"
+    many = [command(f"m{n}", check=["sh", "-c", mark, f"m{n}"]) for n in range(8)]
+    found = await trip.look(LocalNode("here"), [item(one) for one in many])
+    assert all(found[one.id]["state"]["done"] for one in many)
+    together = [len(line.split()) for line in seen.read_text().splitlines()]
+    assert len(together) == 8
+    assert max(together) <= agent.LOOKS_AT_ONCE
+
+
+async def test_looks_that_are_stuck_do_not_keep_others_out() -> None:
+    stuck = [command(f"h{n}", check=["sleep", "9"]) for n in range(agent.LOOKS_AT_ONCE)]
+    quick = command("q", check=["true"])
+    items = [item(one, 0.5) for one in (*stuck, quick)]
+    found = await asyncio.wait_for(trip.look(LocalNode("here"), items), 6)
+    assert found[quick.id]["state"]["done"]
+    assert all("no answer within" in found[one.id]["error"] for one in stuck)
 
 
 async def test_a_look_has_its_own_deadline() -> None:

@@ -288,3 +288,18 @@ def test_a_database_that_does_not_answer_is_an_error_in_its_state(
     monkeypatch.setattr(tools, "PATH", client(tmp_path, body)["PATH"])
     monkeypatch.setenv("PATH", tools.PATH)
     assert said in galera_kind.look({"node": "c1", "timeout_s": 0.5})["error"]
+
+
+def test_a_unit_that_systemd_is_about_to_start_again_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["inactive/dead", "activating/auto-restart", "activating/auto-restart", "active/running"])
+    began = []
+
+    def look(args: dict[str, Any]) -> dict[str, Any]:
+        return {"file": "disabled", "active": False, "changed": False, "sub": next(states)}
+
+    monkeypatch.setattr(unit, "look", look)
+    monkeypatch.setattr(unit, "_job", lambda verb, name: began.append((verb, name)))
+    monkeypatch.setattr(tools, "run", lambda argv, **_: None)
+    unit.fix({"name": "x.service"}, {"active": True}, ["active"])
+    assert began == [("start", "x.service")]
+    assert list(states) == [], "until it runs"

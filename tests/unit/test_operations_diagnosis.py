@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from service_things import bare
 
 from quorate.operations.diagnosis import diagnose
 from quorate.operations.observation import Finding, NodeLook, Observation, Power
@@ -14,24 +15,11 @@ from quorate.operations.problems import Problem, Severity, merged
 from quorate.operations.status import Status, status
 from quorate.pacemaker.state import ClusterState, Failure, FenceEvent, NodeState, ResourceState
 from quorate.services.base import Health, Judgement
-from quorate.spec.model import Cluster, Mode
+from quorate.spec.model import Mode
 
 NAMES = ("c1", "c2", "c3")
 VIP = "10.77.1.101"
-CLUSTER = Cluster.model_validate(
-    {
-        "apiVersion": "quorate/v1",
-        "cluster": "demo",
-        "networks": {"cluster": {"cidr": "10.77.0.0/24"}, "api": {"cidr": "10.77.1.0/24"}},
-        "nodes": {
-            name: {
-                "addresses": {"cluster": f"10.77.0.1{number}", "api": f"10.77.1.1{number}"},
-                "bmc": {"address": f"10.77.2.1{number}", "password_file": f"bmc-{name}"},
-            }
-            for number, name in enumerate(NAMES, 1)
-        },
-    }
-)
+CLUSTER = bare(NAMES)
 RESOURCES = (
     ResourceState("vip-keystone", "", "ocf:heartbeat:IPaddr2", "Started", ("c2",)),
     *(ResourceState(f"fence-{n}", "", "stonith:fence_ipmilan", "Started", ("c1",)) for n in NAMES),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quorate.node import cib as node_cib
-from quorate.node import tools
+from quorate.node import released, tools
 from quorate.pacemaker import cib
 from quorate.pacemaker.model import (
     Clone,
@@ -145,6 +145,23 @@ def test_what_differs_is_named(cluster: Any, old: str, new: str, said: str) -> N
     assert old in document
     cluster(live(document.replace(old, new)))
     assert said in node_cib.look({"document": document})["differences"]
+
+
+def test_what_is_new_and_held_starts_only_when_it_is_let_go(cluster: Any) -> None:
+    document, held = cib.document(PARTS, PROPERTIES), ["web-clone"]
+    cluster(live(cib.document((Fragment((VIP,)),), PROPERTIES)))
+    assert released.look({"clones": held}) == {"held": held}
+    wanted = {"document": document, "held": held, "settle_s": 10}
+    node_cib.fix(wanted, {}, [])
+    assert node_cib.look(wanted) == {"differences": []}
+    assert 'name="target-role" value="Stopped"' in tools.run(["cibadmin", "--query"]).out
+    node_cib.fix(wanted, {}, [])
+    assert released.look({"clones": held}) == {"held": held}, "an apply that died in between holds it on"
+    released.fix({"clones": held, "settle_s": 10}, {}, [])
+    assert released.look({"clones": held}) == {"held": []}
+    node_cib.fix(wanted, {}, [])
+    assert released.look({"clones": held}) == {"held": []}, "what runs is never stopped again"
+    assert node_cib.look({"document": document}) == {"differences": []}
 
 
 def test_replacing_keeps_nodes_operations_and_what_pacemaker_added(cluster: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from tests.conftest import GOOD
 
 from quorate.errors import PreconditionError, SpecError
 from quorate.home import Home
+from quorate.pacemaker.model import CUT_OFF
 from quorate.resources.base import Stage
 from quorate.services import corosync, fencing, haproxy, host, pacemaker, registry, vip
-from quorate.services.base import Service
+from quorate.services.base import Frontend, HttpCheck, Service
 from quorate.services.registry import Platform, platform
 from quorate.spec.model import Cluster, Mode
 
@@ -100,7 +102,8 @@ def test_every_vip_needs_a_balancer_and_starts_somewhere_else(document: ET.Eleme
     vips = [one.get("id") for one in document.iter("primitive") if one.get("type") == "IPaddr2"]
     assert vips == ["vip-galera", "vip-keystone", "vip-horizon"]
     colocated = {one["rsc"]: one for one in constraints(document, "rsc_colocation")}
-    homes = {one["rsc"]: one["node"] for one in constraints(document, "rsc_location") if one["rsc"] in vips}
+    placed = [one for one in constraints(document, "rsc_location") if one.get("rsc") in vips]
+    homes = {one["rsc"]: one["node"] for one in placed if "node" in one}
     for name in vips:
         assert colocated[str(name)]["with-rsc"] == "haproxy-clone"
         assert colocated[str(name)]["score"] == "INFINITY"
@@ -108,12 +111,32 @@ def test_every_vip_needs_a_balancer_and_starts_somewhere_else(document: ET.Eleme
     assert homes["vip-galera"] != "c1", "the first writer is on the first controller"
 
 
+def test_no_vip_is_on_a_node_that_reaches_no_other(document: ET.Element) -> None:
+    for name in ("vip-galera", "vip-keystone", "vip-horizon"):
+        rule = document.find(f".//rsc_location[@id='location-{name}-{CUT_OFF}']/rule")
+        assert rule is not None and rule.get("score") == "-INFINITY"
+        (test,) = rule
+        assert (test.get("attribute"), test.get("operation"), test.get("value")) == (CUT_OFF, "eq", "1")
+
+
+def test_each_controller_watches_whether_it_reaches_the_others(whole: Platform) -> None:
+    texts = {
+        placed.node: str(placed.resource.args["content"])
+        for placed in whole.desired()
+        if placed.resource.id == f"file:/etc/systemd/system/{vip.WATCHER}"
+    }
+    assert set(texts) == {"c1", "c2", "c3"}
+    assert f"reach-watch {CUT_OFF} 10.77.0.12 10.77.0.13\n" in texts["c1"]
+
+
 def test_nothing_moves_back_by_itself(document: ET.Element) -> None:
     defaults = {
         pair.get("name"): pair.get("value")
         for pair in document.iterfind("configuration/rsc_defaults//nvpair")
     }
-    scores = [one["score"] for one in constraints(document, "rsc_location") if one["rsc"].startswith("vip-")]
+    places = [one for one in constraints(document, "rsc_location") if one["rsc"].startswith("vip-")]
+    scores = [one["score"] for one in places if "score" in one]
+    assert scores
     assert all(int(score) < int(str(defaults["resource-stickiness"])) for score in scores)
 
 
@@ -189,12 +212,36 @@ def test_the_writer_is_chosen_once_for_all_and_its_sessions_are_cut(whole: Platf
 
 def test_http_is_checked_at_layer_7_and_only_safe_methods_are_sent_twice(whole: Platform) -> None:
     text = haproxy.configuration(whole.ctx, "c1")
-    section = text[text.index("\nbackend keystone") + 1 :].split("\n\n")[0]
+    section = text[text.index("\nbackend keystone\n") + 1 :].split("\n\n")[0]
     assert "http-check expect status 200" in section
     assert "disable-l7-retry unless { method GET HEAD OPTIONS }" in section
     # It cuts connections that are still being made: the client gets nothing, instead of another server.
     assert "shutdown-sessions" not in section
     assert "bind 10.77.1.102:5000 ssl crt /etc/haproxy/tls/keystone.pem" in text
+
+
+def test_no_request_is_sent_on_a_connection_that_its_server_is_closing(whole: Platform) -> None:
+    text = haproxy.configuration(whole.ctx, "c1")
+    assert "option http-server-close" in text[text.index("\ndefaults\n") :].split("\n\n")[0]
+
+
+def test_slow_servers_are_better_than_none(whole: Platform) -> None:
+    text = haproxy.configuration(whole.ctx, "c1")
+    front = text[text.index("\nfrontend keystone") + 1 :].split("\n\n")[0]
+    assert "use_backend keystone-anyway if { nbsrv(keystone) eq 0 }" in front
+    anyway = text[text.index("\nbackend keystone-anyway\n") + 1 :].split("\n\n")[0]
+    servers = [line for line in anyway.splitlines() if line.strip().startswith("server ")]
+    assert len(servers) == 3 and not any("check" in line for line in servers)
+    assert "disable-l7-retry unless" in anyway
+    assert "galera-anyway" not in text, "who writes is never a guess"
+
+
+def test_a_check_may_have_a_patience_of_its_own(whole: Platform) -> None:
+    api = Frontend("keystone", port=1, backend_port=1, check=HttpCheck("/", timeout_s=1.5))
+    text = haproxy.configuration(replace(whole.ctx, frontends=(*whole.ctx.frontends, api)), "c1")
+    section = text[text.index("\nbackend keystone-1\n") + 1 :].split("\n\n")[0]
+    assert "timeout check 1500ms" in section
+    assert text.count("timeout check") == 2, "the others have HAProxy's own option"
 
 
 def test_certificates_are_secret_files_and_in_place_before_the_configuration(whole: Platform) -> None:
@@ -244,11 +291,11 @@ def test_twice_the_same(home: Home) -> None:
 
 
 def test_every_mistake_at_once(home: Home) -> None:
-    services = {**SERVICES, "keystone": {"mode": "active/passive"}, "nova": {}}
+    services = {**SERVICES, "keystone": {"mode": "active/passive"}, "nowhere": {}}
     with pytest.raises(SpecError) as caught:
         platform(cluster_of(services=services), home)
     text = "\n".join(caught.value.findings)
-    assert "services.nova: there is no such service" in text
+    assert "services.nowhere: there is no such service" in text
     assert "services.keystone.mode" in text
     assert "services.keystone.vip" in text
 
@@ -266,9 +313,9 @@ def test_two_services_of_one_name_are_refused() -> None:
         registry.collect([One, Two])
 
 
-def test_the_image_has_everything_that_any_service_needs(whole: Platform) -> None:
-    needed = set(whole.ctx.packages)
-    assert needed <= set(registry.image_packages())
+def test_the_image_has_everything_that_the_services_need(whole: Platform) -> None:
+    needed = set(whole.ctx.packages["c1"])
+    assert needed == set(registry.packages_of(whole.ctx.cluster, "c1"))
     assert {"pacemaker-cli-utils", "fence-agents-ipmilan", "haproxy", "corosync"} <= needed
 
 

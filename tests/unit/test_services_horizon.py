@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
+from openstack_things import cloud, parsed
 from service_things import NODES, VIPS, on, plane, text
 
 from quorate.services.base import Health
 from quorate.services.clients.dashboard import TOKEN
-from quorate.services.horizon import CONFIG, SECRET_KEY, SETTINGS, judge
+from quorate.services.horizon import BOUNDED, CONFIG, SECRET_KEY, SETTINGS, judge
 
 PACKAGED = "_0006_debian_cache.py"
 """Debian's snippet with a cache in each process."""
@@ -65,6 +68,46 @@ def test_other_names_and_memcached_sessions_by_choice(tmp_path: Path) -> None:
     found = values(text(its, "c2", SETTINGS))
     assert "cloud.example.org" in found["ALLOWED_HOSTS"]  # type: ignore[operator]
     assert str(found["SESSION_ENGINE"]).endswith("backends.cache")
+
+
+def test_images_go_to_glance_straight_unless_chosen_otherwise(tmp_path: Path) -> None:
+    mode = "HORIZON_IMAGES_UPLOAD_MODE"
+    assert values(text(plane(tmp_path / "a"), "c1", SETTINGS))[mode] == "direct"
+    its = plane(tmp_path / "b", horizon={"uploads": "legacy"})
+    assert values(text(its, "c1", SETTINGS))[mode] == "legacy"
+
+
+def test_glance_lets_pages_of_the_dashboard_in_under_all_its_names(tmp_path: Path) -> None:
+    named = {"vip": VIPS["horizon"], "options": {"hosts": ["cloud.example.org"]}}
+    its = cloud(tmp_path, glance={}, horizon=named)
+    origins = parsed(text(its, "c1", "/etc/glance/glance-api.conf"))["cors"]["allowed_origin"].split(",")
+    assert origins == [f"https://{VIPS['horizon']}", "https://horizon.demo", "https://cloud.example.org"]
+
+
+@pytest.mark.parametrize(
+    ("given", "body", "limits"),
+    [
+        (None, None, (10, 25)),
+        (None, b"new", (10, 25)),
+        (600.0, None, (10, 25)),
+        (600.0, b"image", 600.0),
+    ],
+)
+def test_every_request_to_a_service_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: float | None, body: bytes | None, limits: object
+) -> None:
+    sent: list[object] = []
+
+    class HTTPAdapter:
+        def send(self, request: object, stream: bool = False, timeout: object = None, **rest: object) -> None:
+            sent.append(timeout)
+
+    adapters = types.ModuleType("requests.adapters")
+    adapters.HTTPAdapter = HTTPAdapter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "requests.adapters", adapters)
+    exec(text(plane(tmp_path), "c1", BOUNDED), {})
+    HTTPAdapter().send(types.SimpleNamespace(body=body), timeout=given)
+    assert sent == [limits]
 
 
 @pytest.mark.parametrize("node", NODES)

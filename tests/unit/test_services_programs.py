@@ -18,6 +18,7 @@ import pytest
 from quorate.services.rendering import TEMPLATES, render
 
 WATCH = TEMPLATES / "haproxy" / "watch"
+REACH = TEMPLATES / "vip" / "reach-watch"
 WAIT = TEMPLATES / "pacemaker" / "wait-for-peers"
 AGENT = TEMPLATES / "pacemaker" / "unit"
 PATIENCE_S = 20.0
@@ -140,6 +141,28 @@ def test_the_watcher_leaves_a_balancer_that_answers_alone(tmp_path: Path) -> Non
         server.shutdown()
 
 
+def test_a_node_that_reaches_nobody_says_so_until_it_reaches_one_again(tmp_path: Path) -> None:
+    log, reached = tmp_path / "said", tmp_path / "reached"
+    env = stand_in(tmp_path, "ping", f'for last; do :; done; grep -qx "$last" {reached}')
+    stand_in(tmp_path, "attrd_updater", f'echo "$*" >> {log}')
+
+    def said() -> list[str]:
+        return [line.split()[-1] for line in log.read_text().splitlines()] if log.exists() else []
+
+    reached.write_text("10.0.0.2\n")
+    argv = ["bash", str(REACH), "cut-off", "10.0.0.1", "10.0.0.2"]
+    with subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            assert until(lambda: said() == ["0"]), "one of two is enough"
+            reached.write_text("")
+            assert until(lambda: said().count("1") > 1), "again and again: Pacemaker may have forgotten"
+            reached.write_text("10.0.0.1\n")
+            assert until(lambda: said()[-1] == "0")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "--name cut-off --update 1" in log.read_text()
+
+
 def agent(folder: Path, action: str, state: str, check: str = "none", **parameters: str) -> int:
     """The exit code of the OCF agent for a unit that is in ``state``."""
     env = stand_in(folder, "systemctl", f'case "$*" in *ActiveState*) echo {state} ;; *) echo loaded ;; esac')
@@ -176,9 +199,62 @@ def test_a_start_that_never_works_and_a_stop_that_never_ends_are_failures(tmp_pa
     assert agent(tmp_path, "stop", "inactive", **limit) == 0
 
 
+SILENT = ["exit 1", "exec sleep 60"]
+"""How systemd says nothing: it cannot be talked to, or it hangs."""
+
+
+def silent_agent(folder: Path, action: str, body: str, **parameters: str) -> tuple[int, str]:
+    """Exit code and words of the agent where every systemctl ends as ``body`` says."""
+    env = stand_in(folder, "systemctl", body)
+    env |= {"OCF_RESKEY_unit": "web.service", "OCF_RESKEY_CRM_meta_timeout": "3000"}
+    env |= {f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
+    done = subprocess.run(
+        ["sh", str(AGENT), action], env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("body", SILENT)
+@pytest.mark.parametrize("interval", ["0", "10000"])
+def test_a_systemd_that_says_nothing_is_an_error_and_never_not_running(
+    tmp_path: Path, body: str, interval: str
+) -> None:
+    code, said = silent_agent(tmp_path, "monitor", body, CRM_meta_interval=interval, settle="1")
+    assert code == 1 and "systemd does not say" in said
+
+
+@pytest.mark.parametrize("body", SILENT)
+def test_a_stop_whose_outcome_nobody_knows_fails_so_that_the_node_is_fenced(
+    tmp_path: Path, body: str
+) -> None:
+    code, said = silent_agent(tmp_path, "stop", body, patience="1")
+    assert code == 1 and "has to be certain" in said
+
+
+def test_a_stop_kills_what_does_not_end_in_order_within_its_patience(tmp_path: Path) -> None:
+    state, calls = tmp_path / "state", tmp_path / "calls"
+    state.write_text("active")
+    body = (
+        f'echo "$1" >> {calls}\ncase "$1" in show) cat {state} ;; stop) exec sleep 60 ;; '
+        f"kill) echo failed > {state} ;; esac"
+    )
+    code, _ = silent_agent(tmp_path, "stop", body, patience="1", CRM_meta_timeout="15000")
+    assert code == 0
+    assert calls.read_text().split() == ["stop", "kill", "show"]
+
+
+def test_the_words_of_a_check_are_not_patterns(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    program = tmp_path / "ask"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {seen}\n')
+    program.chmod(0o755)
+    assert agent(tmp_path, "monitor", "active", "command", target=f"{program} /* two") == 0
+    assert seen.read_text().split("\n")[:2] == ["/*", "two"]
+
+
 def test_the_agent_describes_itself_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     done = subprocess.run(["sh", str(AGENT), "meta-data"], capture_output=True, check=True)
     described = {each.get("name") for each in ET.fromstring(done.stdout).iter("parameter")}
-    assert described == {"unit", "check", "target", "deadline", "settle", "warmup"}
+    assert described == {"unit", "check", "target", "deadline", "settle", "warmup", "patience"}
     assert agent(tmp_path, "validate-all", "active", "ping") == 6
     assert agent(tmp_path, "promote", "active") == 3

@@ -166,6 +166,8 @@ def catalogue() -> Catalogue:
             always=service.always,
             options=service.Options,
             needs=service.needs,
+            networks=service.networks,
+            units=service.units,
         )
         for name, service in registry.available().items()
     }

@@ -17,6 +17,7 @@ from quorate.cli.common import (
     run_async,
     target_options,
 )
+from quorate.cli.drill_hands import Commands, bench_of
 from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, DrillError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def list_(as_json: bool) -> None:
 @click.option("--target", metavar="WHO", help="A node, vip-holder (default), db-writer or queue-leader.")
 @click.option("--service", default="", help="Whose processes to hit, or whose virtual IP is meant.")
 @click.option(
-    "--rate", type=click.FloatRange(1, 100), default=10, show_default=True, help="Requests a second."
+    "--rate",
+    type=click.FloatRange(1, 100),
+    help="Requests a second of each client. Default: 10, or 2 where a whole cloud has many.",
 )
 @click.option(
     "--seconds",
@@ -60,6 +63,9 @@ def list_(as_json: bool) -> None:
     default=20,
     show_default=True,
     help="Of control and of fault.",
+)
+@click.option(
+    "--watch", multiple=True, metavar="WORKLOAD", help="Only this one; may be given again. Default: all."
 )
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @json_option
@@ -69,8 +75,9 @@ def run(
     name: str | None,
     target: str | None,
     service: str,
-    rate: float,
+    rate: float | None,
     seconds: float,
+    watch: tuple[str, ...],
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -86,13 +93,16 @@ def run(
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     kind = drills.fault(fault)
-    wish = drills.Wish(fault, target or kind.default_target, service, rate, seconds)
+    wish = drills.Wish(fault, target or kind.default_target, service, rate, seconds, watch)
     meant = resolve(file, name)
     if not yes and not sys.stdin.isatty():
         raise UsageError("a drill breaks something, and there is nobody here to ask", next_step="say --yes")
 
     async def work() -> DrillResult:
-        async with drills.prepare(wish, meant.cluster, meant.home, meant.spec_path) as prepared:
+        bench, operator = bench_of(meant), Commands(meant)
+        async with drills.prepare(
+            wish, meant.cluster, meant.home, meant.spec_path, bench, operator
+        ) as prepared:
             what = f"This will {prepared.explanation}"
             if yes:
                 click.echo(what, err=True)

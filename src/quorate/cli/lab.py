@@ -68,6 +68,9 @@ def _node(name: str | None, node: str) -> NodeFolder:
     "--security-mirror", metavar="URL", help="Its security archive. Default: follows from --mirror."
 )
 @click.option("--machines-only", is_flag=True, help="Stop when the machines answer; install nothing on them.")
+@click.option(
+    "--quick", is_flag=True, help="Without the tenant's day at the end: only every service's own proofs."
+)
 @json_option
 def up(
     file: str | None,
@@ -75,6 +78,7 @@ def up(
     mirror: str | None,
     security_mirror: str | None,
     machines_only: bool,
+    quick: bool,
     as_json: bool,
 ) -> int:
     """Raise a lab: machines, and the cluster on them. Again is harmless, and carries on where it stopped.
@@ -98,7 +102,7 @@ def up(
     from quorate.cli.raise_plane import raise_plane, render_summary
 
     with ProgressListener() as listener:
-        raised = run_async(raise_plane(target, listener))
+        raised = run_async(raise_plane(target, listener, quick=quick))
     if as_json:
         took = sum(phases.values()) + sum(raised.phases.values())
         before = {
@@ -242,6 +246,22 @@ def power(action: str, node: str, name: str | None, as_json: bool) -> int:
     emit(
         {"node": node, "power": state, "took_s": round(took, 3)} if as_json else f"{node} is {state}", as_json
     )
+    return EXIT_PASS
+
+
+@lab.command()
+@click.argument("node")
+@click.argument("what", type=click.Choice(["normal", "dead", "slow", "lying", "status"]))
+@click.argument("seconds", required=False)
+@name_option
+def bmc(node: str, what: str, seconds: str | None, name: str | None) -> int:
+    """How NODE's BMC behaves: normal; dead is silent; slow SECONDS; lying does nothing and says it did."""
+    from quorate.lab import behaviour
+
+    folder = _node(name, node)
+    if what != "status":
+        behaviour.write(folder, behaviour.parse(f"{what} {seconds or ''}"))
+    click.echo(f"the BMC of {node} is {behaviour.read(folder)}")
     return EXIT_PASS
 
 

@@ -42,14 +42,16 @@ class Wanted:
 
     def room(self) -> dict[str, Any]:
         """What there is to start, to make and to build: the arguments of `host.judge_room`."""
-        from quorate.lab import power, template
+        from quorate.lab import host, power, template
+        from quorate.services.registry import memory_of
 
-        nodes = [self.folder.node(name) for name in (self.cluster.nodes if self.cluster else template.NODES)]
-        recipe, store = image_of(self.folder.root)
+        cluster = self.cluster or template.cluster(self.folder.name)
+        off = [node for node in cluster.nodes if not power.is_on(self.folder.node(node))]
+        recipes, store = images_of(self.folder, cluster)
         return {
-            "to_start": sum(not power.is_on(node) for node in nodes),
-            "to_make": sum(not node.disk.exists() for node in nodes),
-            "image": not store.has(recipe),
+            "memory_mib": sum(host.MACHINE_MEMORY_MIB + memory_of(cluster, node) for node in off),
+            "to_make": sum(not self.folder.node(node).disk.exists() for node in cluster.nodes),
+            "images": len({recipe.key for recipe in recipes.values() if not store.has(recipe)}),
         }
 
 
@@ -75,13 +77,27 @@ def wanted(file: str | None, name: str | None) -> Wanted:
     return Wanted(folder, home, Path(file) if file else None, cluster)
 
 
-def image_of(root: Path) -> tuple[Recipe, ImageStore]:
-    """What the machines' image is made of, and where it is or will be."""
+def images_of(folder: LabFolder, cluster: Cluster | None) -> tuple[dict[str, Recipe], ImageStore]:
+    """What each machine's image is made of, and where images are or will be.
+
+    One for the members of the cluster and one for its remotes, each with what any of them needs: an image a
+    node would take longer to build, and the two kinds' packages exclude each other.
+
+    Args:
+        cluster: what runs on the machines; None: the services of a lab that is given no file.
+    """
+    from quorate.lab import template
     from quorate.lab.image_store import ImageStore
     from quorate.lab.recipe import Recipe
-    from quorate.services.registry import image_packages
+    from quorate.services.registry import packages_of
 
-    return Recipe(image_packages()), ImageStore(root)
+    cluster = cluster or template.cluster(folder.name)
+    kinds = (cluster.remotes, tuple(node for node in cluster.nodes if node not in cluster.remotes))
+    recipes: dict[str, Recipe] = {}
+    for alike in kinds:
+        recipe = Recipe(tuple(sorted({package for node in alike for package in packages_of(cluster, node)})))
+        recipes |= dict.fromkeys(alike, recipe)
+    return recipes, ImageStore(folder.root)
 
 
 @contextmanager
@@ -111,11 +127,12 @@ def bring_up(
     from quorate.spec.load import load
 
     folder, home = wanted.folder, wanted.home
-    recipe, store = image_of(folder.root)
+    recipes, store = images_of(folder, wanted.cluster)
     with timed(phases, "image"):
-        if not store.has(recipe):
-            source = aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host()
-            image_build.ensure(store, recipe, source, listener)
+        for recipe in dict.fromkeys(recipes.values()):
+            if not store.has(recipe):
+                source = aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host()
+                image_build.ensure(store, recipe, source, listener, keep=tuple(recipes.values()))
     with timed(phases, "machines"):
         with setup.choosing(folder.root):
             setup.check_mine(folder)
@@ -126,7 +143,8 @@ def bring_up(
             if wanted.file:
                 raise_machines.check_same(folder, cluster, home)  # before the lab's own file is replaced
                 setup.adopt(home, wanted.file.read_text())
-            raise_machines.define_all(folder, cluster, home, recipe.key, listener)
+            images = {node: recipe.key for node, recipe in recipes.items()}
+            raise_machines.define_all(folder, cluster, home, images, listener)
         raise_machines.start([folder.node(node) for node in cluster.nodes], listener)
     return Target(cluster, home, home.spec)
 

@@ -1,4 +1,4 @@
-"""From running nodes to a verified plane: apply, then verify until it passes. What ``lab up`` does last."""
+"""From running nodes to a verified plane: apply, verify, a tenant's day. What ``lab up`` does last."""
 
 from __future__ import annotations
 
@@ -76,10 +76,19 @@ class Stopwatch:
         self._listener(event)
 
 
-async def raise_plane(target: Target, listener: Listener, settle_s: float = SETTLE_S) -> Raised:
-    """Apply the target's platform on nodes that run, then verify until it passes or ``settle_s`` is over.
+async def raise_plane(
+    target: Target, listener: Listener, settle_s: float = SETTLE_S, *, quick: bool = False
+) -> Raised:
+    """Apply the target's platform on nodes that run, verify it, and live a tenant's day in it.
 
     Verification that does not pass is in the result, not an error.
+
+    Args:
+        target: the cluster.
+        listener: is told how it goes.
+        settle_s: how long the proofs are tried again until all of them pass. The day is lived once, and only
+            in a plane that passed.
+        quick: without the day.
 
     Raises:
         QuorateError: the apply did not succeed; everything that failed is named, with its evidence.
@@ -101,6 +110,11 @@ async def raise_plane(target: Target, listener: Listener, settle_s: float = SETT
     begun = time.monotonic()
     found = await settled(target, listener, settle_s)
     phases = {**stopwatch.phases, "verify": time.monotonic() - begun}
+    if not quick:
+        begun = time.monotonic()
+        found = await lived(target, listener, found)
+        if found.day:
+            phases["a tenant's day"] = time.monotonic() - begun
     return Raised(env, found, phases, len(report.changed))
 
 
@@ -112,7 +126,10 @@ async def settled(target: Target, listener: Listener, settle_s: float) -> Verifi
     deadline = time.monotonic() + settle_s
     listener(Event(Kind.STARTED, "verify"))
     while True:
-        found = await prove(target, silent)
+        found = await prove(target, silent, day=False)
+        if not found.checks:
+            listener(Event(Kind.DONE, "verify", "none of the services has a proof"))
+            return found
         passed = sum(check.verdict is Verdict.PASS for check in found.checks)
         said = f"{passed} of {len(found.checks)} proofs pass"
         if found.verdict is Verdict.PASS:
@@ -125,6 +142,19 @@ async def settled(target: Target, listener: Listener, settle_s: float) -> Verifi
             return found
         listener(Event(Kind.PROGRESS, "verify", said, passed / max(1, len(found.checks))))
         await asyncio.sleep(AGAIN_S)
+
+
+async def lived(target: Target, listener: Listener, found: Verification) -> Verification:
+    """``found`` with a tenant's day, where all of it passed and the cluster has services for one."""
+    from dataclasses import replace
+
+    from quorate.cli.verify import prove
+    from quorate.operations.verify import Verdict
+
+    if found.verdict is not Verdict.PASS:
+        return found
+    day = await prove(target, listener, proofs=False)
+    return replace(found, day=day.day, seconds=found.seconds + day.seconds)
 
 
 def render_summary(raised: Raised, before: Mapping[str, float] | None = None) -> None:

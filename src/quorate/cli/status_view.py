@@ -85,6 +85,8 @@ def _nodes(document: Mapping[str, Any]) -> Table:
         state = Text("online" if node["online"] else "offline", style="green" if node["online"] else "red")
         if words:
             state.append(", " + ", ".join(words), style="yellow")
+        if not node["votes"]:
+            state.append(", no vote", style="dim")
         if node["reachable"] and not node["online"]:
             state.append(", answers over SSH", style="dim")
         elif not node["reachable"]:

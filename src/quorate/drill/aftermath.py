@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from quorate.drill import fsck
 from quorate.drill.contract import Scene, Workload
 from quorate.drill.history import History, Writer, load
 from quorate.drill.journals import collect
@@ -13,6 +14,11 @@ from quorate.drill.pace import describe
 from quorate.drill.view import View
 from quorate.errors import QuorateError
 from quorate.events import Event, Kind, Listener
+
+FORGET_S = 60.0
+"""For removing all that one workload wrote: volumes and images go one by one."""
+CLOSE_S = 180.0
+"""For taking away what `Workload.open` made: servers and their networks."""
 
 
 async def settle(
@@ -38,11 +44,21 @@ async def settle(
                 writer.readback(readback)
         except Exception as error:  # noqa: BLE001 - any client library's error; without a read-back nothing passes
             writer.write("problem", text=f"{workload.name} could not be read back: {describe(error)}")
+    for workload in workloads:
+        try:
+            found = await workload.afterwards()
+        except Exception as error:  # noqa: BLE001 - any client library's error; nobody looked, so it is unknown
+            writer.write("problem", text=f"{workload.name} afterwards: {describe(error)}")
+        else:
+            if found:
+                writer.write("afterwards", endpoint=workload.name, **found)
     try:
         writer.write("holders", vips=await view.holders(set(scene.vips.values())))
     except QuorateError as error:
         writer.write("problem", text=f"the virtual IPs' holders are not known: {error.what}")
     await _journals(scene, view, writer, since, offsets)
+    # After the journals, which would otherwise tell of this stop and start as well.
+    await fsck.check_all(scene, view, writer)
     writer.flush()
     history = load(writer.folder)
     await forget([each for each in writing if not _evidence(each, history)], writer)
@@ -74,21 +90,35 @@ async def _journals(
             )
         read.append(node)
 
-    await asyncio.gather(*(one(node) for node in scene.cluster.controllers))
+    await asyncio.gather(*(one(node) for node in scene.witnesses))
     writer.write("journals", read=sorted(read))
 
 
 def _evidence(workload: Workload, history: History) -> bool:
     """Something is wrong with what it wrote, so that is kept."""
     account = settle_account(workload.name, history.requests, history.readbacks)
-    return bool(account.writes.lost or account.strangers or account.differing or account.unreadable)
+    odd = (account.strangers, account.differing, account.disordered, account.unreadable)
+    return bool(account.writes.lost) or any(odd)
 
 
 async def forget(writing: Sequence[Workload], writer: Writer) -> None:
     """Remove what these wrote, as well as that can be done."""
     for workload in writing:
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(FORGET_S):
                 await workload.forget()
         except Exception as error:  # noqa: BLE001 - what is left behind is a nuisance, and is said
             writer.write("left", text=f"{workload.name} left its writes behind: {describe(error)}")
+
+
+async def close(workloads: Sequence[Workload], writer: Writer) -> None:
+    """End these, with what they made to have something to ask."""
+
+    async def one(workload: Workload) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await workload.close()
+        except Exception as error:  # noqa: BLE001 - what is left behind is a nuisance, and is said
+            writer.write("left", text=f"{workload.name} left something behind: {describe(error)}")
+
+    await asyncio.gather(*(one(workload) for workload in workloads))

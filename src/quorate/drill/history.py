@@ -13,6 +13,10 @@ clock since the run began) and ``wall`` (seconds since 1970, to match it with th
     request    see `model.Request`
     readback   see `ledger.ReadBack`
     holders    which nodes hold each virtual IP
+    seen       from outside the nodes, when it changed: ``boots`` and ``mounts`` of each node (see `watch`)
+    watched    how often was looked, and the longest time between two looks
+    status     what `quorate status` said during the fault, where something has to be explained
+    fsck       what e2fsck(8) said of a file system afterwards
     journal    a line of a node's log that says something about the fault (``line_wall``, ``node``, ``what``)
     problem    something that the runner could not do
     end        the run is complete
@@ -205,4 +209,5 @@ def _readback(record: Record) -> ReadBack:
         keys=tuple(record["keys"]),
         error=record["error"],
         exactly_once=record["exactly_once"],
+        ordered=record.get("ordered", False),
     )

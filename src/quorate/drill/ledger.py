@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class ReadBack:
         keys: every key found, repeated as often as found.
         error: why it could not be read; then ``keys`` says nothing.
         exactly_once: finding a key twice is wrong (rows), not merely possible (messages: at least once).
+        ordered: they have to be there in the order in which they were sent (an appended file).
     """
 
     endpoint: str
@@ -26,6 +28,7 @@ class ReadBack:
     keys: tuple[int, ...]
     error: str = ""
     exactly_once: bool = True
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class Account:
     differing: tuple[int, ...]
     """Unacknowledged keys that some sources have and others have not: replicas that do not agree."""
     strangers: tuple[int, ...]
-    """Keys found that the client never sent, so far as it knows: then the ledger itself is wrong."""
+    """Keys found that the client never sent, so far as it knows (below 0: records that cannot be read)."""
     duplicated_wrongly: int
+    disordered: tuple[int, ...]
+    """Keys that stand behind a later one where order was promised."""
     unreadable: tuple[str, ...]
     """Sources that could not be read, with the reason."""
 
@@ -80,8 +85,13 @@ def settle(endpoint: str, requests: Iterable[Request], readbacks: Sequence[ReadB
         differing=tuple(sorted((anywhere - everywhere) - acknowledged)),
         strangers=tuple(sorted(anywhere - acknowledged - unknown)),
         duplicated_wrongly=wrongly,
+        disordered=tuple(key for each in read if each.ordered for key in _disordered(each.keys)),
         unreadable=tuple(f"{readback.source}: {readback.error}" for readback in mine if readback.error),
     )
+
+
+def _disordered(keys: Sequence[int]) -> list[int]:
+    return [later for earlier, later in itertools.pairwise(keys) if 0 <= later < earlier]
 
 
 def total(accounts: Iterable[Account]) -> Writes:

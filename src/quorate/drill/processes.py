@@ -41,16 +41,16 @@ async def find(nodes: Nodes, node: str, processes: Processes) -> tuple[Process, 
 
 
 async def _pids(nodes: Nodes, node: str, processes: Processes) -> tuple[str, ...]:
-    path = processes.pid_file
+    paths = [processes.pid_file]
     if processes.unit:
         shown = await nodes.run(
             node, ("systemctl", "show", "--property=ControlGroup", "--value", processes.unit)
         )
-        group = shown.stdout.decode().strip()
-        if not group:
+        # More than one where the unit is a pattern ("ceph-osd@*.service", systemctl(1)).
+        paths = [f"/sys/fs/cgroup{group}/cgroup.procs" for group in shown.stdout.decode().split()]
+        if not paths:
             return ()
-        path = f"/sys/fs/cgroup{group}/cgroup.procs"
-    done = await nodes.run(node, ("cat", path))
+    done = await nodes.run(node, ("cat", *paths))
     return tuple(done.stdout.decode().split()) if done.exit == 0 else ()
 
 

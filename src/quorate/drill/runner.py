@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import gc
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from quorate.drill import aftermath
-from quorate.drill.budgets import budget
 from quorate.drill.contract import Fault, Scene, Workload
 from quorate.drill.history import Clock, Writer
 from quorate.drill.machine import busy, ticks
@@ -22,11 +21,16 @@ from quorate.drill.model import Phase
 from quorate.drill.pace import Pacer, describe
 from quorate.drill.patience import one_interrupt, to_the_end
 from quorate.drill.view import View
+from quorate.drill.watch import Watch, storage
 from quorate.errors import DrillError
 from quorate.events import Event, Kind, Listener
 
 NICE = -10
 """Of the client, where it may (nice(2)); it needs few cycles, but at once."""
+SAID_S = 30.0
+"""For one `quorate status` under the fault."""
+PREPARING_S = 1.0
+"""Between two words on who is not ready yet."""
 VIEW_S = 3.0
 """Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
 
@@ -44,6 +48,7 @@ class Settings:
         recover_s: how long the cluster may take to be whole again.
         preroll_s: of the fault's phase before the injection, so that each outage has a good answer before it.
         poll_s: between two looks at whether something is done.
+        fence_s: how much longer than `seconds` a fault lasts at most, until its victim is fenced.
     """
 
     rate_hz: float = 10.0
@@ -54,6 +59,7 @@ class Settings:
     recover_s: float = 300.0
     preroll_s: float = 1.0
     poll_s: float = 0.5
+    fence_s: float = 20.0
 
 
 class Run:
@@ -96,9 +102,10 @@ class Run:
         Raises:
             DrillError: there was no steady state to begin with; nothing was injected.
         """
-        self._begin()
         since = self._clock.wall()
         try:
+            await self._open()
+            await self._well()
             async with self._watching():
                 await self._steady()
                 offsets = await self._clocks()
@@ -112,19 +119,34 @@ class Run:
         finally:
             if not self._intended:
                 await aftermath.forget([each for each in self.workloads if each.writes], self.writer)
-            for workload in self.workloads:
-                with contextlib.suppress(Exception):
-                    await workload.close()
+            await aftermath.close(self.workloads, self.writer)
+
+    async def _open(self) -> None:
+        """Get all ready at the same time. What they promise they may know only then."""
+        opening = [asyncio.create_task(each.open(), name=each.name) for each in self.workloads]
+        try:
+            while not all(task.done() for task in opening):
+                waiting = [task.get_name() for task in opening if not task.done()]
+                self.tell(Event(Kind.PROGRESS, "preparing", ", ".join(waiting)))
+                await asyncio.wait(opening, timeout=PREPARING_S, return_when=asyncio.FIRST_EXCEPTION)
+                for task in opening:
+                    if task.done():
+                        task.result()
+        finally:
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
+            self._begin()
 
     def _begin(self) -> None:
-        service = self.scene.processes.service if self.scene.processes else ""
+        service = self.scene.processes.service if self.scene.processes else self.scene.service
         endpoints = {
             each.name: {
                 "rate_hz": each.rate_hz or self.settings.rate_hz,
                 "deadline_s": each.deadline_s,
-                "budget_s": budget(self.fault.name, service, each.name, each.service)
-                if each.judged
-                else None,
+                "budget_s": each.budget(self.fault.name, service) if each.judged else None,
+                "waits": each.waits,
+                "service": each.service,
                 "writes": each.writes,
                 "judged": each.judged,
             }
@@ -139,6 +161,9 @@ class Run:
             target=self.scene.victim,
             service=service,
             fences=self.fault.fences,
+            unfenceable=self.fault.unfenceable,
+            storage={name: each.device for name, each in storage(self.scene).items()},
+            outside=self.scene.bench is not None,
             seconds=self.settings.seconds,
             endpoints=endpoints,
         )
@@ -146,8 +171,8 @@ class Run:
     @contextlib.asynccontextmanager
     async def _watching(self) -> AsyncIterator[None]:
         """The workloads run, from before the steady state until the cluster is whole again."""
-        await asyncio.gather(*(workload.open() for workload in self.workloads))
-        before = self._hurry()
+        before, watch = self._hurry(), Watch(self.scene, self.writer)
+        looking = asyncio.create_task(watch.run(), name="watch")
         spread = 1 / self.settings.rate_hz / max(1, len(self._pacers))
         tasks = [
             asyncio.create_task(pacer.run(index * spread), name=pacer.workload.name)
@@ -158,8 +183,16 @@ class Run:
         finally:
             for pacer in self._pacers:
                 pacer.stop()
+            watch.stop()
             await asyncio.gather(*tasks)
             self._calm(before)
+            await self._looked(looking)
+
+    async def _looked(self, looking: asyncio.Task[None]) -> None:
+        try:
+            await looking
+        except Exception as error:  # noqa: BLE001 - whatever it is: nobody looked, so nothing is proved
+            self.writer.write("problem", text=f"nobody looked from outside: {describe(error)}")
 
     def _hurry(self) -> int:
         """The instrument goes before what it measures: no pauses of its own, first on a busy processor."""
@@ -194,22 +227,34 @@ class Run:
             )
             await asyncio.sleep(min(self.settings.poll_s, seconds - gone))
 
+    async def _well(self) -> None:
+        """Wait until everything is as it should be. Before there is load: such a look is some itself."""
+
+        async def look() -> Sequence[str]:
+            return (await self.view.whole()).missing
+
+        await self._until_nothing_is_missing(look)
+
     async def _steady(self) -> None:
+        """Wait until the clients are served, and the cluster bears them."""
+
+        async def look() -> Sequence[str]:
+            return await self.view.members() or await self._failing(self.settings.steady_s)
+
         async with self._phased(Phase.STEADY):
-            deadline = self.writer.now() + self.settings.patience_s
-            while True:
-                whole = await self.view.whole()
-                failing = [] if whole.missing else await self._failing(self.settings.steady_s)
-                if not whole.missing and not failing:
-                    return
-                if self.writer.now() > deadline:
-                    raise DrillError(
-                        "the cluster is not well to begin with, so a drill would prove nothing",
-                        evidence="\n".join([*whole.missing, *failing]),
-                        next_step="./quorate status",
-                    )
-                self.tell(Event(Kind.PROGRESS, "steady", (*whole.missing, *failing)[0]))
-                await asyncio.sleep(self.settings.poll_s)
+            await self._until_nothing_is_missing(look)
+
+    async def _until_nothing_is_missing(self, look: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        deadline = self.writer.now() + self.settings.patience_s
+        while missing := await look():
+            if self.writer.now() > deadline:
+                raise DrillError(
+                    "the cluster is not well to begin with, so a drill would prove nothing",
+                    evidence="\n".join(missing),
+                    next_step="./quorate status",
+                )
+            self.tell(Event(Kind.PROGRESS, str(Phase.STEADY), missing[0]))
+            await asyncio.sleep(self.settings.poll_s)
 
     async def _failing(self, seconds: float) -> list[str]:
         """The endpoints that do not answer well all the time for so long."""
@@ -224,7 +269,7 @@ class Run:
 
     async def _clocks(self) -> dict[str, float]:
         offsets = {}
-        for node in self.scene.cluster.controllers:
+        for node in self.scene.witnesses:
             offset, within = await self.view.clock_offset(node)
             self.writer.write("clock", node=node, offset=offset, within=within)
             offsets[node] = offset
@@ -245,10 +290,38 @@ class Run:
                     self.writer.write("injected", evidence=evidence, began=began, began_wall=began_wall)
                     self.tell(Event(Kind.NOTE, "fault", evidence))
                     await self._last(self.settings.seconds - self.settings.preroll_s)
+                    await self._fenced()
+                    await self._said()
             finally:
                 await to_the_end(self._mend(), self._no_sooner)
         async with self._phased(Phase.RECOVERY):
             await self._recover()
+
+    async def _fenced(self) -> None:
+        """A victim that has to be fenced stays as it is until it was.
+
+        Mended sooner, it would come back in the middle of its own fencing: another fault than the one named.
+        """
+        deadline = self.writer.now() + self.settings.fence_s
+        while self.fault.fences and await self.view.to_be_fenced(self.scene.victim):
+            if self.writer.now() > deadline:
+                text = f"{self.scene.victim} was not fenced within {self.settings.fence_s:g} s more"
+                self.writer.write("problem", text=text)
+                return
+            self.tell(Event(Kind.PROGRESS, str(self._phase), f"until {self.scene.victim} is fenced"))
+            await asyncio.sleep(self.settings.poll_s)
+
+    async def _said(self) -> None:
+        """What a person would be told now, where something has to be explained to them."""
+        if not self.fault.unfenceable or self.scene.operator is None:
+            return
+        try:
+            async with asyncio.timeout(SAID_S):
+                problems = await self.scene.operator.problems()
+        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was said
+            self.writer.write("problem", text=f"status said nothing: {describe(error)}")
+        else:
+            self.writer.write("status", problems=[dict(problem) for problem in problems])
 
     def _no_sooner(self) -> None:
         text = f"not before the fault is taken away: that takes at most {self.settings.heal_s:g} s"

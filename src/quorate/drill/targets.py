@@ -24,7 +24,7 @@ async def resolve(target: str, service: str, scene: Scene, view: View) -> str:
 
     Args:
         target: a node's name, or one of `ROLES`.
-        service: whose virtual IP ``vip-holder`` is about; "" for Keystone's.
+        service: whose virtual IP ``vip-holder`` is about; "" for Keystone's, or the user's own service's.
 
     Raises:
         UsageError: there is no such node or role, or the service has no virtual IP.
@@ -32,22 +32,32 @@ async def resolve(target: str, service: str, scene: Scene, view: View) -> str:
     """
     if target in scene.cluster.nodes:
         return target
-    if target not in ROLES:
-        choices = ", ".join([*scene.cluster.nodes, *ROLES])
+    roles = [role for role in ROLES if role not in NEEDS or NEEDS[role] in scene.services]
+    if target not in roles:
+        choices = ", ".join([*scene.cluster.nodes, *roles])
         raise UsageError(f"there is no target {target!r}", next_step=f"choose one of: {choices}")
     return await ROLES[target](service, scene, view)
 
 
 async def _vip_holder(service: str, scene: Scene, view: View) -> str:
-    service = service if service in scene.vips else "keystone"
-    if service not in scene.vips:
-        raise UsageError(f"{service} has no virtual IP", next_step=f"choose one of: {', '.join(scene.vips)}")
+    service = _with_address(service, scene)
     address = scene.vips[service]
     nodes = (await view.holders([address]))[address]
     if len(nodes) != 1:
         held = f"held by {' and '.join(nodes)}" if nodes else "held by no node"
         raise DrillError(f"the virtual IP {address} of {service} is {held}", next_step="./quorate status")
     return nodes[0]
+
+
+def _with_address(service: str, scene: Scene) -> str:
+    """The service whose virtual IP is meant: itself, else Keystone, else the first of the user's own."""
+    own = [name for name in scene.own if name in scene.vips]
+    found = next((name for name in (service, "keystone", *own) if name in scene.vips), None)
+    if found is None or (service in scene.own and found != service):
+        what = f"{service} has no virtual IP" if service else "no service has a virtual IP"
+        choices = ", ".join(scene.vips) or "a node by its name"
+        raise UsageError(what, next_step=f"choose one of: {choices}")
+    return found
 
 
 async def _db_writer(service: str, scene: Scene, view: View) -> str:
@@ -142,3 +152,5 @@ ROLES: dict[str, Callable[[str, Scene, View], Awaitable[str]]] = {
     "db-writer": _db_writer,
     "queue-leader": _queue_leader,
 }
+NEEDS = {"db-writer": "galera", "queue-leader": "rabbitmq"}
+"""The service without which nobody has that part."""

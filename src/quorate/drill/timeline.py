@@ -11,6 +11,7 @@ measured clock offset. What is attributed, in the order in which it usually happ
     server out      HAProxy took a server out (the first of the balancers that did), or put it back
     fenced          pacemaker-fenced: the BMC confirmed that the node is off
     VIP started     a virtual IP's start operation succeeded
+    storage starting, started   a service's file system is going to be mounted; a part of it works
     first answer    the first good answer after an endpoint's last failure (the client's record)
     healed, whole   the fault was taken away; the cluster is whole again
 """
@@ -59,6 +60,14 @@ SIGNS = (
         ),
     ),
     Sign("VIP started", re.compile(r"Result of start operation for (?P<subject>vip[\w-]*) on [\w.-]+: OK")),
+    Sign(
+        "storage starting",
+        re.compile(r"Requesting local execution of start operation for (?P<subject>[\w-]+)-disk on [\w.-]+"),
+    ),
+    Sign(
+        "started",
+        re.compile(r"Result of start operation for (?P<subject>[\w-]+-(?:disk|unit|agent)) on [\w.-]+: OK"),
+    ),
     Sign("server out", re.compile(r"Server (?P<subject>\S+/\S+) is DOWN")),
     Sign("server back", re.compile(r"Server (?P<subject>\S+/\S+) is UP")),
     Sign(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from quorate.drill.history import Clock
@@ -30,6 +30,19 @@ class ConnectedNodes:
     ) -> Completed:
         """Run ``argv`` on ``node``; see `contract.Nodes.run`."""
         return await self._connect(node).run(Command(tuple(argv), stdin, timeout_s))
+
+    async def talk(
+        self,
+        node: str,
+        argv: Sequence[str],
+        *,
+        feed: Callable[[], Awaitable[bytes]],
+        on_line: Callable[[bytes], None],
+        timeout_s: float,
+    ) -> Completed:
+        """Run ``argv`` on ``node`` and talk to it; see `contract.Nodes.talk`."""
+        command = Command(tuple(argv), timeout_s=timeout_s, on_line=on_line, feed=feed)
+        return await self._connect(node).run(command)
 
 
 @dataclass(frozen=True)
@@ -75,11 +88,28 @@ class View:
         """All nodes online, quorate, nothing failed, and every service healthy by its own probes."""
         members, unwell = await asyncio.gather(self.members(), self._unwell())
         missing = (*members, *unwell)
-        count = len(self._platform.probes())
-        return Whole(missing, f"{len(self._controllers)} nodes online, {count} health probes good")
+        nodes, count = len(self._platform.ctx.cluster.nodes), len(self._platform.probes())
+        return Whole(missing, f"{nodes} nodes online, {count} health probes good")
 
     async def members(self) -> list[str]:
         """What is not as it should be with the nodes' membership and Pacemaker's resources. Cheap."""
+        seen = await self._quorate()
+        if seen is None:
+            return ["no node is part of a quorate cluster"]
+        nodes = self._platform.ctx.cluster.nodes
+        missing = [f"{node} is not online" for node in nodes if not _online(seen, node)]
+        return missing + [
+            f"{each.id} is {each.role}" for each in seen.resources if each.failed or each.blocked
+        ]
+
+    async def to_be_fenced(self, node: str) -> bool:
+        """Whether the cluster still has to confirm that ``node`` is off; also when nobody says."""
+        seen = await self._quorate()
+        its = seen.node(node) if seen is not None else None
+        return its is None or its.unclean
+
+    async def _quorate(self) -> state.ClusterState | None:
+        """The cluster as the first node that is part of a quorate one sees it."""
         for done in await self._on_all(state.COMMAND):
             if isinstance(done, TransportError) or done.exit:
                 continue
@@ -87,13 +117,9 @@ class View:
                 seen = state.parse(done.stdout)
             except ValueError:
                 continue
-            if not seen.quorate:
-                continue
-            missing = [f"{node} is not online" for node in self._controllers if not _online(seen, node)]
-            return missing + [
-                f"{each.id} is {each.role}" for each in seen.resources if each.failed or each.blocked
-            ]
-        return ["no node is part of a quorate cluster"]
+            if seen.quorate:
+                return seen
+        return None
 
     async def _unwell(self) -> list[str]:
         probes = self._platform.probes()

@@ -86,6 +86,8 @@ def seed(folder: NodeFolder, machine: Machine, authorized: str, target: Path) ->
         ("root/.ssh/authorized_keys", f"{authorized}\n".encode(), 0o600),
     ]
     for nic in machine.nics:
+        if not nic.kernel:
+            continue
         text = (
             f"[Match]\nName={nic.network}\n\n"
             # A pulled cable must not take the address away; nobody waits for a cable at boot.

@@ -1,7 +1,8 @@
 """One machine's BMC: IPMI 2.0 over LAN (RMCP+), its chassis commands wired to the machine's power switch.
 
 Run as ``python -m quorate.lab.bmc <node folder>``: a process of its own, so that it answers while the machine
-is off, hung or frozen. The password comes from a file that only root can read.
+is off, hung or frozen. The password comes from a file that only root can read. It can be told to behave as
+bad ones do (`quorate.lab.behaviour`), at any time and by any process.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from pyghmi.ipmi.bmc import Bmc
 
 from quorate.errors import QuorateError
-from quorate.lab import hardware, power
+from quorate.lab import behaviour, hardware, power
+from quorate.lab.behaviour import Kind
 from quorate.lab.layout import NodeFolder
 
 NOT_IN_THIS_STATE = 0xD5
@@ -29,8 +32,29 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         password = Path(bmc.password_file).read_text().strip()
         super().__init__({bmc.user: password}, port=bmc.port, address=bmc.address)
         self.folder, self.node = folder, machine.node
+        self._claim: int | None = None
+        """What a liar says of the power, once it was told to change it."""
+
+    def sessionless_data(self, data: bytes, sockaddr: tuple[object, ...]) -> None:
+        """A packet from nobody that it knows yet; a dead one does not even say hello."""
+        if behaviour.read(self.folder).kind is not Kind.DEAD:
+            super().sessionless_data(data, sockaddr)
+
+    def handle_raw_request(self, request: dict[str, Any], session: Any) -> None:
+        """A command in a session. Slow: it comes to it late. Dead: never."""
+        now = behaviour.read(self.folder)
+        if now.kind is Kind.DEAD:
+            return
+        if now.kind is not Kind.LYING:
+            self._claim = None
+        time.sleep(now.delay_s)  # it does one thing at a time, as small controllers do
+        super().handle_raw_request(request, session)
 
     def _switch(self, what: str) -> int:
+        if behaviour.read(self.folder).kind is Kind.LYING:
+            self._claim = int(what != "off")
+            _log(f"power {what}: said so, and did nothing")
+            return 0
         started = time.monotonic()
         try:
             {"off": power.off, "on": power.on, "reset": power.reset}[what](self.folder)
@@ -41,8 +65,8 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         return 0
 
     def get_power_state(self) -> int:
-        """1 while any process of the machine lives."""
-        return int(power.is_on(self.folder))
+        """1 while any process of the machine lives; of a liar, what it was last told to make of it."""
+        return self._claim if self._claim is not None else int(power.is_on(self.folder))
 
     def power_off(self) -> int:
         """Cut the power."""
@@ -54,7 +78,7 @@ class NodeBmc(Bmc):  # type: ignore[misc]
 
     def power_cycle(self) -> int:
         """Off and on; refused while it is off (IPMI 2.0, 28.3)."""
-        return self._switch("reset") if power.is_on(self.folder) else NOT_IN_THIS_STATE
+        return self._switch("reset") if self.get_power_state() else NOT_IN_THIS_STATE
 
     def power_reset(self) -> int:
         """Hard reset; refused while it is off."""
@@ -78,6 +102,7 @@ def main(argv: list[str]) -> int:
     except (QuorateError, OSError) as error:
         _log(f"cannot start: {error}")
         return 1
+    behaviour.write(folder, behaviour.NORMAL)  # a new one is an honest one
     _log(f"listening on {machine.bmc.address}:{machine.bmc.port}")
     server.listen(timeout=3600)
     return 0

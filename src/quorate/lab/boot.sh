@@ -6,9 +6,11 @@
 set -eu
 folder=$1 image=$2 group=$3 name=$4 host=$5
 shift 5
-# Out of whatever cgroup v1 limits the caller is under (a memory limit, no real-time budget), into the machine's group.
+# Out of whatever cgroup v1 limits the caller is under (a memory limit, no real-time budget), into the machine's groups.
 while read -r _ point type _; do
-    if [ "$type" = cgroup ]; then echo $$ > "$point/cgroup.procs" || true; fi
+    if [ "$type" != cgroup ]; then continue; fi
+    if [ -d "$point/$name" ]; then point=$point/$name; fi
+    echo $$ > "$point/cgroup.procs" || true
 done < /proc/mounts
 echo $$ > "$group/cgroup.procs"
 exec 3>&1 4<&0 >> "$folder/console.log" 2>&1 < /dev/null

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from quorate.errors import SpecError
-from quorate.lab.hardware import BmcAddress, Machine, Nic
+from quorate.lab.hardware import BmcAddress, Machine, Nic, SharedDisk
 from quorate.lab.layout import LINK_MAX, bridge_name, link_name, mac
 from quorate.spec.findings import dotted
-from quorate.spec.model import Cluster
+from quorate.spec.model import Cluster, Use
 from quorate.spec.rules.addresses import owned
 
 SSH_PORT, SSH_USER = 22, "root"
+SHARED_BELOW = ("/dev/disk/", "/dev/mapper/")
+"""Where a machine can see a shared disk: where stable paths are, and none of its own devices."""
 DISK_MIB = 8192
 """The disk of a machine; the file is sparse, so only what is written takes room."""
 
 
 def machines(
-    lab: str, cluster: Cluster, image: str, home: Path, disk_mib: int = DISK_MIB
+    lab: str, cluster: Cluster, images: Mapping[str, str], home: Path, disk_mib: int = DISK_MIB
 ) -> dict[str, Machine]:
     """The machine of every node.
 
     Args:
         lab: the lab's name.
-        image: the key of the image that they boot from.
+        images: node to the key of the image that it boots from.
         home: what the paths in the spec are relative to.
 
     Raises:
@@ -47,10 +49,10 @@ def machines(
     findings += [
         f"networks.{name}: at most {LINK_MAX} characters" for name in cluster.networks if len(name) > LINK_MAX
     ]
-    findings += [*_reached(cluster), *_hosts_own(cluster), *_elsewhere(cluster)]
+    findings += [*_reached(cluster), *_hosts_own(cluster), *_elsewhere(cluster), *_disks_elsewhere(cluster)]
     if findings:
         raise SpecError("the lab cannot make these machines", tuple(findings))
-    return {name: _machine(lab, cluster, name, image, home, disk_mib) for name in cluster.nodes}
+    return {name: _machine(lab, cluster, name, images[name], home, disk_mib) for name in cluster.nodes}
 
 
 def _reached(cluster: Cluster) -> Iterator[str]:
@@ -84,6 +86,24 @@ def _elsewhere(cluster: Cluster) -> Iterator[str]:
             yield f"{place}: {file} is outside the lab's folder; the lab makes this file: say {path.name}"
 
 
+def _disks_elsewhere(cluster: Cluster) -> Iterator[str]:
+    """A machine has no disks of its own making: shared ones stand where stable paths do."""
+    for name, service in cluster.services.items():
+        if service.storage and not service.storage.device.startswith(SHARED_BELOW):
+            below = " or ".join(SHARED_BELOW)
+            yield f"services.{name}.storage.device: in a lab it has to be below {below}"
+
+
+def shared_disks(cluster: Cluster, node: str) -> tuple[SharedDisk, ...]:
+    """The disks of the services that may run on ``node``; one that several name is as big as the largest."""
+    sizes: dict[str, int] = {}
+    for service in cluster.services.values():
+        if service.enabled and service.storage and node in (service.nodes or cluster.controllers):
+            device = service.storage.device
+            sizes[device] = max(service.storage.size_mib, sizes.get(device, 0))
+    return tuple(SharedDisk(device, size) for device, size in sizes.items())
+
+
 def network_of(cluster: Cluster, address: str) -> str | None:
     """The name of the network that ``address`` lies in."""
     return next((name for name, net in cluster.networks.items() if IPv4Address(address) in net.cidr), None)
@@ -98,6 +118,14 @@ def bmc_addresses(cluster: Cluster, network: str) -> tuple[str, ...]:
     )
 
 
+def _plugged(cluster: Cluster, name: str) -> Iterator[tuple[str, IPv4Address]]:
+    """The networks that a node has a card in, and its address there; where it has none, the network's own."""
+    yield from cluster.nodes[name].addresses.items()
+    if name in cluster.chassis:
+        for network in cluster.networks_for(Use.GUESTS):
+            yield network, cluster.networks[network].cidr.network_address
+
+
 def _machine(lab: str, cluster: Cluster, name: str, image: str, home: Path, disk_mib: int) -> Machine:
     node = cluster.nodes[name]
     nics = tuple(
@@ -107,11 +135,12 @@ def _machine(lab: str, cluster: Cluster, name: str, image: str, home: Path, disk
             bridge=bridge_name(lab, network),
             mac=mac(lab, name, network),
             address=f"{address}/{cluster.networks[network].cidr.prefixlen}",
+            kernel=cluster.networks[network].use is Use.HOSTS,
         )
-        for network, address in node.addresses.items()
+        for network, address in _plugged(cluster, name)
     )
     bmc = None
     if node.bmc:
         password_file = str(home / node.bmc.password_file)
         bmc = BmcAddress(str(node.bmc.address), node.bmc.port, node.bmc.user, password_file)
-    return Machine(name, image, nics, bmc, disk_mib)
+    return Machine(name, image, nics, bmc, disk_mib, shared_disks(cluster, name))

@@ -1,4 +1,4 @@
-"""What a machine is made of: its image, its network cards, its BMC. Kept beside its disk."""
+"""What a machine is made of: its image, its network cards, its BMC, its disks. Kept beside its disk."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Nic:
         bridge: the bridge it is plugged into.
         mac: the card's MAC address.
         address: address and prefix length, as ``10.77.0.11/24``.
+        kernel: the machine's kernel has that address from its first boot on; otherwise the card comes without
+            one, for whoever sets the machine up (Open vSwitch).
     """
 
     network: str
@@ -27,6 +29,7 @@ class Nic:
     bridge: str
     mac: str
     address: str
+    kernel: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ class BmcAddress:
 
 
 @dataclass(frozen=True)
+class SharedDisk:
+    """A disk that other machines see too.
+
+    Args:
+        device: the path at which the machine sees it.
+        size_mib: its size, in MiB.
+    """
+
+    device: str
+    size_mib: int
+
+
+@dataclass(frozen=True)
 class Machine:
     """A machine's definition.
 
@@ -49,6 +65,7 @@ class Machine:
         nics: its network cards.
         bmc: its BMC, or None.
         disk_mib: size of its disk, in MiB.
+        shared: the disks that it shares with others.
     """
 
     node: str
@@ -56,6 +73,7 @@ class Machine:
     nics: tuple[Nic, ...]
     bmc: BmcAddress | None
     disk_mib: int
+    shared: tuple[SharedDisk, ...] = ()
 
     def to_json(self) -> str:
         """The definition as text."""
@@ -71,6 +89,7 @@ def parse(text: str) -> Machine:
         nics=tuple(Nic(**nic) for nic in raw["nics"]),
         bmc=BmcAddress(**raw["bmc"]) if raw["bmc"] else None,
         disk_mib=raw["disk_mib"],
+        shared=tuple(SharedDisk(**disk) for disk in raw.get("shared", ())),
     )
 
 

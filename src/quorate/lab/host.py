@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from quorate.errors import PreconditionError
 from quorate.events import Event, Kind, Listener
 from quorate.lab.cgroup import mount_point
 
-MACHINE_MEMORY_MIB = 1360
-"""A controller with the identity plane takes 0.8 GiB at rest (PSS), up to 1.2 GiB; the rest is page cache."""
+MACHINE_MEMORY_MIB = 300
+"""A machine without any service: its system, and some of the page cache."""
 MACHINE_DISK_MIB = 800
 """What a controller's disk takes once the plane is on it is 0.3 to 0.5 GiB, and its logs grow."""
 IMAGE_DISK_MIB = 2560
@@ -117,24 +118,23 @@ def judge(facts: Facts) -> None:
         raise PreconditionError("this host has no cgroup v2 hierarchy")
 
 
-def judge_room(facts: Facts, *, to_start: int, to_make: int, image: bool) -> None:
+def judge_room(facts: Facts, *, memory_mib: int, to_make: int, images: int) -> None:
     """Raise where a lab has no room here. What runs and what is there already asks for nothing.
 
     Args:
-        to_start: how many machines are off.
+        memory_mib: what the machines that are off will take.
         to_make: how many have no disk yet.
-        image: whether the image has to be built.
+        images: how many have to be built.
 
     Raises:
         PreconditionError: one sentence that says what there is, and what is needed.
     """
-    memory_mib = to_start * MACHINE_MEMORY_MIB
     if facts.available_mib < memory_mib:
         raise PreconditionError(
             f"{facts.available_mib} MiB of memory are available, and {memory_mib} MiB are needed",
             next_step="end what else runs here, another lab perhaps: ./quorate lab list",
         )
-    disk_mib = to_make * MACHINE_DISK_MIB + image * IMAGE_DISK_MIB
+    disk_mib = to_make * MACHINE_DISK_MIB + images * IMAGE_DISK_MIB
     if facts.free_mib < disk_mib:
         raise PreconditionError(
             f"{facts.free_mib} MiB of disk are free, and {disk_mib} MiB are needed",
@@ -142,9 +142,9 @@ def judge_room(facts: Facts, *, to_start: int, to_make: int, image: bool) -> Non
         )
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that this host lacks for a lab."""
-    packages = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=_PATH)}
+def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
+    """The Debian packages that this host lacks for a lab, or for ``programs`` and Debian's keys alone."""
+    packages = {package for program, package in programs.items() if not shutil.which(program, path=_PATH)}
     if not KEYRING.exists():
         packages.add(KEYRING_PACKAGE)
     return sorted(packages)
@@ -156,8 +156,7 @@ def prepare(listener: Listener) -> None:
     Raises:
         PreconditionError: packages are missing and cannot be installed.
     """
-    if packages := missing_packages():
-        _install(packages, listener)
+    provide(PROGRAMS, listener)
     for name, least in SYSCTLS.items():
         path = Path("/proc/sys") / name
         if path.exists() and int(path.read_text().split()[0]) < least:
@@ -165,7 +164,15 @@ def prepare(listener: Listener) -> None:
             listener(Event(Kind.NOTE, "host", f"raised {name.replace('/', '.')} to {least}"))
 
 
-def _install(packages: list[str], listener: Listener) -> None:
+def provide(programs: Mapping[str, str], listener: Listener) -> None:
+    """Install those of ``programs`` (and the Debian package that brings each) that are missing, saying what.
+
+    Raises:
+        PreconditionError: they cannot be installed.
+    """
+    packages = missing_packages(programs)
+    if not packages:
+        return
     if shutil.which("apt-get") is None:
         raise PreconditionError(f"this host lacks {', '.join(packages)} and has no apt-get to install them")
     listener(Event(Kind.STARTED, "host", f"installing {', '.join(packages)}"))
@@ -189,9 +196,9 @@ def _install(packages: list[str], listener: Listener) -> None:
                 f"apt-get {words[0]} did not end within {INSTALL_S:g} s",
                 next_step=f"apt-get install {' '.join(packages)}",
             ) from error
-    if done.returncode != 0 or missing_packages():
+    if done.returncode != 0 or missing_packages(programs):
         raise PreconditionError(
-            f"could not install {', '.join(missing_packages() or packages)}",
+            f"could not install {', '.join(missing_packages(programs) or packages)}",
             evidence=done.stderr or done.stdout,
             next_step=f"apt-get install {' '.join(packages)}",
         )

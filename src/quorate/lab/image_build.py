@@ -21,7 +21,7 @@ from quorate.lab.recipe import FILES, Recipe
 SUBJECT = "image"
 HOOKS = ("setup", "essential", "customize")
 """The hooks that are ours, in the order in which mmdebstrap runs them."""
-_APT = (
+APT = (
     'APT::Install-Recommends "false"',
     'Acquire::Languages "none"',
     'Acquire::Retries "2"',
@@ -90,7 +90,7 @@ def command(recipe: Recipe, mirror: Mirror, target: Path) -> list[str]:
         *("unshare", "--mount", "--propagation", "private", "--"),
         *("mmdebstrap", "--verbose", "--variant=minbase", "--mode=root", "--format=directory"),
         f"--include={','.join(recipe.include)}",
-        *(f"--aptopt={option}" for option in _APT),
+        *(f"--aptopt={option}" for option in APT),
         *(f"--dpkgopt={option}" for option in _DPKG),
         "--skip=essential/unlink,cleanup/apt/cache",
         *(f'--{hook}-hook=sh {quote(str(FILES / f"{hook}.sh"))} "$1"' for hook in HOOKS),
@@ -111,8 +111,13 @@ def reason(lines: Iterable[str]) -> str:
     return "\n".join(said[index] for index in sorted(wanted))
 
 
-def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener) -> Path:
+def ensure(
+    store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener, keep: Iterable[Recipe] = ()
+) -> Path:
     """The root file system of ``recipe``, built if it is not there yet.
+
+    Args:
+        keep: recipes whose images stay, too, when old images are removed afterwards.
 
     Raises:
         LabError: the mirror does not answer, a package does not exist, … Nothing half-built stays.
@@ -135,10 +140,10 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
         (store.cache / "partial").mkdir(parents=True, exist_ok=True)
         try:
             building.mkdir(mode=0o755)
-            _build(command(recipe, mirror, building / "rootfs"), store, mirror, listener)
+            run(command(recipe, mirror, building / "rootfs"), store, mirror, listener)
             store.builder.remove()
             building.rename(store.folder / recipe.key)
-            pruned = store.prune(recipe)
+            pruned = store.prune(recipe, *keep)
         except BaseException:
             store.clean()
             raise
@@ -149,7 +154,14 @@ def ensure(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener
     return target
 
 
-def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listener) -> None:
+def run(
+    argv: list[str], store: ImageStore, mirror: Mirror, listener: Listener, subject: str = SUBJECT
+) -> None:
+    """Run a builder to its end in the store's control group, telling how far it is. The lock has to be held.
+
+    Raises:
+        LabError: it failed, with what it said, or took longer than `BUILD_S`.
+    """
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -178,15 +190,15 @@ def _build(argv: list[str], store: ImageStore, mirror: Mirror, listener: Listene
         for line in process.stdout:
             tail.append(line.rstrip())
             if text := progress.line(line):
-                listener(Event(Kind.PROGRESS, SUBJECT, text, progress.fraction))
+                listener(Event(Kind.PROGRESS, subject, text, progress.fraction))
         failed = process.wait() != 0
         if too_long.is_set():
             raise LabError(
-                f"the image was not built within {BUILD_S / 60:.0f} minutes", evidence=reason(tail)
+                f"the {subject} was not built within {BUILD_S / 60:.0f} minutes", evidence=reason(tail)
             )
         if failed:
             raise LabError(
-                "the image could not be built",
+                f"the {subject} could not be built",
                 where=re.sub("//[^/@]*@", "//", mirror.archive),  # a password may be in it
                 evidence=reason(tail),
                 next_step="see whether the mirror answers, or name another one with --mirror",

@@ -15,6 +15,8 @@ from quorate.lab.hardware import parse
 from quorate.lab.locks import held
 from quorate.lab.recipe import Recipe
 
+SPARE = 4
+"""Images that are kept though nothing needs them now: each set of services has its own."""
 BUILD_S = 1800.0
 """A build takes one to three minutes; a mirror that trickles for half an hour is as good as dead."""
 
@@ -62,22 +64,23 @@ class ImageStore:
         kinds = ("labs/*/*/machine.json", "snapshots/*/*/nodes/*/machine.json")
         return {parse(path.read_text()).image for root in roots for kind in kinds for path in root.glob(kind)}
 
-    def prune(self, keep: Recipe) -> list[str]:
-        """Remove images that no machine, snapshot or process needs. Call it with the lock held.
+    def prune(self, *keep: Recipe) -> list[str]:
+        """Remove images that no machine, snapshot or process needs, except the newest `SPARE` of those.
 
-        Where anything cannot be read, nothing is removed.
+        Call it with the lock held. Where anything cannot be read, nothing is removed.
 
         Args:
-            keep: the recipe whose image stays in any case.
+            keep: the recipes whose images stay in any case.
 
         Returns:
             The keys of those that were removed.
         """
         try:
-            stay = {keep.key} | self.needed() | mounted()
+            stay = {recipe.key for recipe in keep} | self.needed() | mounted()
         except (OSError, ValueError, KeyError, TypeError):
             return []
-        doomed = [path for path in self.folder.glob("[!.]*/rootfs") if path.parent.name not in stay]
+        idle = [path for path in self.folder.glob("[!.]*/rootfs") if path.parent.name not in stay]
+        doomed = sorted(idle, key=lambda path: path.parent.stat().st_mtime)[:-SPARE]
         for path in doomed:
             aside = self.folder / f".removing-{path.parent.name}"
             path.parent.rename(aside)

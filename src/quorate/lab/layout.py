@@ -102,6 +102,11 @@ class NodeFolder:
         return self.path / "disk.img"
 
     @property
+    def shared(self) -> Path:
+        """Its doors to the lab's shared disks: hard links, which tell its loop devices from others'."""
+        return self.path / "shared"
+
+    @property
     def fs(self) -> Path:
         """Where the disk is mounted, in the machine's own mount namespace only."""
         return self.path / "fs"
@@ -143,6 +148,11 @@ class LabFolder:
     def path(self) -> Path:
         """The folder."""
         return self.root / "labs" / self.name
+
+    @property
+    def shared(self) -> Path:
+        """The disks that several machines see; no node can be called so."""
+        return self.path / ".shared"
 
     def node(self, name: str) -> NodeFolder:
         """The folder of one machine; it need not exist."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quorate.events import Event, Kind, Listener
 from quorate.home import Home
-from quorate.lab import bmcs, cgroup, loops, network, power
+from quorate.lab import bmcs, cgroup, loops, network, power, shared_disks
 from quorate.lab.layout import LabFolder, NodeFolder
 from quorate.lab.raise_machines import in_parallel
 from quorate.lab.run import run
@@ -128,6 +128,7 @@ def down(root: Path, lab: Found, listener: Listener) -> None:
         run(["umount", point], timeout_s=20)
     for node in lab.nodes:
         loops.wait_free(LabFolder(root, lab.name).node(node).disk)
+    shared_disks.detach_lab(LabFolder(root, lab.name))
     clear_networks(lab)
     folder = LabFolder(root, lab.name).path
     if folder.exists():

@@ -1,21 +1,21 @@
 """The power switch of a machine, as its BMC works it.
 
 Off is a power cut, in this order: the links go dead (a machine that loses power sends no FIN and no RST), its
-file system is shut down so that what was not synced is lost, then every process ends. It is reported off only
-once no process of it is left and its disk is free. On replays the disk's journal and boots. Every call is
-idempotent, and one call at a time changes a machine's power.
+file systems are shut down so that what was not synced is lost, then every process ends. It is reported off
+only once no process of it is left and its disks are free, also those that it shares with others. On replays
+the disk's journal and boots. Every call is idempotent, and one call at a time changes a machine's power.
 """
 
 from __future__ import annotations
 
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from quorate.errors import LabError
-from quorate.lab import ext4, hardware, loops, network
+from quorate.lab import ext4, hardware, loops, network, shared_disks
 from quorate.lab.cgroup import Group
 from quorate.lab.layout import NodeFolder, machine_name
 from quorate.lab.locks import held
@@ -94,10 +94,13 @@ def _off(folder: NodeFolder) -> None:
         if (of.get("lab"), of.get("node")) == (folder.lab, folder.node)
     ]
     network.unplug(links)
+    shared: Mapping[Path, bytes] = {}
     if group.alive():
+        shared = shared_disks.cut(folder)
         _lose_unsynced(folder)
         group.kill()
     loops.wait_free(folder.disk)
+    shared_disks.lost(folder, shared)
     network.remove(links)
     group.remove()
 
@@ -131,21 +134,25 @@ def _on(folder: NodeFolder) -> None:
     for path in (folder.fs, folder.merged):
         path.mkdir(exist_ok=True)
     try:
-        _boot(folder, machine, image, group)
+        shared = shared_disks.attach(folder, machine.shared)
+        _boot(folder, machine, image, group, shared_disks.shown(folder, shared))
     except BaseException:
         group.kill()
+        shared_disks.detach(folder)
         network.remove(nic.link for nic in machine.nics)
         group.remove()
         raise
 
 
-def _boot(folder: NodeFolder, machine: hardware.Machine, image: Path, group: Group) -> None:
+def _boot(
+    folder: NodeFolder, machine: hardware.Machine, image: Path, group: Group, shared: list[str]
+) -> None:
     name = machine_name(folder.lab, folder.node)
     devices = [f"--bind={device}" for device in _DEVICES if Path(device).exists()]
     # setsid --fork: the machine is nobody's child, so it outlives whoever started it.
     launch = ["setsid", "--fork", "unshare", "--mount", "--propagation", "private", "--net", "sh", str(BOOT)]
     process = subprocess.Popen(
-        [*launch, str(folder.path), str(image), str(group.path), name, folder.node, *devices],
+        [*launch, str(folder.path), str(image), str(group.path), name, folder.node, *devices, *shared],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr

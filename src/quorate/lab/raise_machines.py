@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from quorate.errors import LabError, UsageError
 from quorate.events import Event, Kind, Listener
 from quorate.home import Home
-from quorate.lab import access, bmcs, define, ext4, hardware, network, power
+from quorate.lab import access, bmcs, define, ext4, hardware, network, power, shared_disks
 from quorate.lab.hardware import Machine
 from quorate.lab.layout import LabFolder, NodeFolder
 from quorate.spec.model import Cluster
@@ -31,11 +31,13 @@ def in_parallel(work: Callable[[NodeFolder], None], folders: Iterable[NodeFolder
         future.result()
 
 
-def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listener: Listener) -> None:
+def define_all(
+    lab: LabFolder, cluster: Cluster, home: Home, images: Mapping[str, str], listener: Listener
+) -> None:
     """Make what every machine of ``cluster`` needs before it can start: keys, definition, disk, networks.
 
     Args:
-        image: the key of the image for new machines; those that exist keep theirs.
+        images: node to the key of its image, for new machines; those that exist keep theirs.
 
     Raises:
         LabError: something could not be made; running again carries on.
@@ -45,7 +47,8 @@ def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listene
     lab.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     authorized = access.operator_key(home, cluster)
     access.bmc_passwords(home, cluster)
-    wanted = define.machines(lab.name, cluster, image, home.path)
+    wanted = define.machines(lab.name, cluster, images, home.path)
+    shared_disks.make(lab, wanted.values())
     in_parallel(lambda folder: make(folder, wanted[folder.node], authorized), map(lab.node, wanted))
     access.known_hosts(home, cluster, {name: access.host_key(lab.node(name)) for name in wanted})
     networks(lab, cluster, listener)
@@ -53,7 +56,9 @@ def define_all(lab: LabFolder, cluster: Cluster, home: Home, image: str, listene
 
 def check_same(lab: LabFolder, cluster: Cluster, home: Home) -> None:
     """Raise UsageError where a machine exists that ``cluster`` describes differently."""
-    for name, machine in define.machines(lab.name, cluster, "", home.path).items():
+    for name, machine in define.machines(
+        lab.name, cluster, dict.fromkeys(cluster.nodes, ""), home.path
+    ).items():
         folder = lab.node(name)
         if folder.machine.exists() and replace(hardware.load(folder), image="") != machine:
             raise UsageError(
@@ -123,7 +128,8 @@ def start(folders: list[NodeFolder], listener: Listener) -> None:
 
 def answers_ssh(machine: Machine, timeout_s: float = 1.0) -> bool:
     """Whether the machine's SSH server says its name (RFC 4253, 4.2)."""
-    address = machine.nics[0].address.partition("/")[0]
+    # Open vSwitch has the others, and no address before it has been set up.
+    address = next(nic for nic in machine.nics if nic.kernel).address.partition("/")[0]
     try:
         with socket.create_connection((address, 22), timeout=timeout_s) as client:
             answered = client.recv(4) == b"SSH-"

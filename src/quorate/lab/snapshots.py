@@ -14,7 +14,7 @@ from pathlib import Path
 from quorate.errors import LabError, UsageError
 from quorate.events import Event, Kind, Listener
 from quorate.home import Home
-from quorate.lab import ext4, hardware, power
+from quorate.lab import ext4, hardware, power, shared_disks
 from quorate.lab.layout import LabFolder, NodeFolder
 from quorate.lab.raise_machines import in_parallel
 from quorate.lab.run import run
@@ -58,10 +58,13 @@ class Snapshot:
         """The copies of the machines."""
         return sorted(path.parent for path in self.path.glob("nodes/*/machine.json"))
 
+    def _disks(self) -> list[Path]:
+        return [*self.path.glob("nodes/*/disk.img"), *self.path.glob("shared/*.img")]
+
     def info(self) -> dict[str, object]:
         """When it was made, and what is in it."""
         data: dict[str, object] = json.loads((self.path / "snapshot.json").read_text())
-        used = sum(disk.stat().st_blocks * 512 for disk in self.path.glob("nodes/*/disk.img"))
+        used = sum(disk.stat().st_blocks * 512 for disk in self._disks())
         return {"name": self.name, **data, "mib": used >> 20}
 
 
@@ -91,9 +94,11 @@ def save(lab: LabFolder, snapshot: Snapshot, listener: Listener) -> None:
             for folder in folders:  # always in the order of their names, so two cannot wait for each other
                 stack.enter_context(power.locked(folder))
             on = [path for folder in folders if (path := power.filesystem(folder))]
+            on += [path for folder in folders for path in shared_disks.mounts(folder)]
             held = time.monotonic()
             with frozen(on):
                 in_parallel(lambda folder: _copy(folder.path, temporary / "nodes" / folder.node), folders)
+                shared_disks.copy(lab.shared, temporary / "shared")
                 _copy_home(Home.of(lab.name, lab.root).path, temporary / "home")
             held = time.monotonic() - held
         names = [folder.node for folder in folders]
@@ -146,6 +151,7 @@ def put_back(snapshot: Snapshot, lab: LabFolder, listener: Listener) -> None:
             shutil.rmtree(folder.path)
     in_parallel(lambda folder: _copy(snapshot.path / "nodes" / folder.node, folder.path),
                 [lab.node(name) for name in sorted(names)])  # fmt: skip
+    shared_disks.copy(snapshot.path / "shared", lab.shared)
     home = Home.of(lab.name, lab.root)
     home.create()
     for path in home.path.iterdir():

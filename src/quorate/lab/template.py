@@ -1,21 +1,54 @@
-"""The cluster.yaml that a lab gets when none is handed in."""
+"""The cluster.yaml that a lab gets when none is handed in: the whole platform on five machines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
+from ruamel.yaml import YAML
+
 from quorate.errors import PreconditionError
+from quorate.spec.model import Cluster
 
-NODES = ("c1", "c2", "c3")
-SLOTS = 84
-"""Three networks each out of 10.77.0.0/16 (RFC 1918): 10.77.0-2, 10.77.3-5, …"""
+CONTROLLERS = ("c1", "c2", "c3")
+COMPUTES = ("n1", "n2")
+NODES = (*CONTROLLERS, *COMPUTES)
+NETWORKS = {
+    "cluster": "Corosync link 0, database, messages, storage",
+    "api": "virtual IPs, Corosync link 1",
+    "bmc": "power switches of the nodes",
+    "tunnel": "between guests on different nodes (Geneve)",
+    "provider": "the guests' way out: floating IPs",
+}
+"""What each network of a slot is for, in order."""
+USES = {"tunnel": "tunnels", "provider": "guests"}
+SLOTS = 256 // len(NETWORKS)
+"""Out of 10.77.0.0/16 (RFC 1918): 10.77.0-4, 10.77.5-9, …"""
+SERVICES = (
+    ("galera", "vip"),
+    ("rabbitmq", ""),
+    ("memcached", ""),
+    ("keystone", "vip"),
+    ("horizon", "vip"),
+    ("ceph", ""),
+    ("placement", "vip"),
+    ("glance", "vip"),
+    ("swift", "vip"),
+    ("ovn", ""),
+    ("neutron", "vip, options: {external: {}}"),
+    ("nova", "vip"),
+    ("etcd", ""),
+    ("cinder", "vip"),
+    ("cinder-volume", ""),
+    ("nova-compute", "options: {reserved_host_memory_mib: 512}"),
+)
+"""What runs, and what is said of it; "vip" stands for the next address."""
 
 
-def networks(slot: int) -> tuple[IPv4Network, IPv4Network, IPv4Network]:
-    """The cluster, API and BMC networks of a slot."""
-    first, second, third = (IPv4Network(f"10.77.{3 * slot + index}.0/24") for index in range(3))
-    return first, second, third
+def networks(slot: int) -> dict[str, IPv4Network]:
+    """The networks of a slot, by name."""
+    first = len(NETWORKS) * slot
+    return {name: IPv4Network(f"10.77.{first + index}.0/24") for index, name in enumerate(NETWORKS)}
 
 
 def free_slot(taken: Iterable[IPv4Network]) -> int:
@@ -26,7 +59,7 @@ def free_slot(taken: Iterable[IPv4Network]) -> int:
     """
     used = list(taken)
     for slot in range(SLOTS):
-        if not any(mine.overlaps(theirs) for mine in networks(slot) for theirs in used):
+        if not any(mine.overlaps(theirs) for mine in networks(slot).values() for theirs in used):
             return slot
     raise PreconditionError(
         "every network of 10.77.0.0/16 is in use on this host",
@@ -34,31 +67,33 @@ def free_slot(taken: Iterable[IPv4Network]) -> int:
     )
 
 
-def cluster_yaml(name: str, slot: int, nodes: Iterable[str] = NODES) -> str:
-    """The text of a cluster.yaml for a lab: three controllers on three networks, the identity plane."""
-    cluster, api, bmc = networks(slot)
-    lines = [
-        "apiVersion: quorate/v1",
-        f"cluster: {name}",
-        "networks:",
-        f"  cluster: {{cidr: {cluster}}}   # Corosync link 0, database, messages",
-        f"  api:     {{cidr: {api}}}   # virtual IPs, Corosync link 1",
-        f"  bmc:     {{cidr: {bmc}}}   # power switches of the nodes",
-        "nodes:",
-    ]
-    for index, node in enumerate(nodes, 11):
+def cluster_yaml(name: str, slot: int) -> str:
+    """The text of a cluster.yaml for a lab: everything on three controllers and two computes."""
+    nets = networks(slot)
+    lines = ["apiVersion: quorate/v1", f"cluster: {name}", "networks:"]
+    for network, its in nets.items():
+        use = f", use: {USES[network]}" if network in USES else ""
+        lines.append(f"  {network + ':':9} {{cidr: {its}{use}}}   # {NETWORKS[network]}")
+    lines.append("nodes:")
+    for index, node in (*enumerate(CONTROLLERS, 11), *enumerate(COMPUTES, 21)):
+        where = {"cluster": index, "api": index, "bmc": index + 100, "tunnel": index}
+        addresses = ", ".join(f"{network}: {nets[network][host]}" for network, host in where.items())
         lines += [
             f"  {node}:",
-            "    roles: [controller]",
-            f"    addresses: {{cluster: {cluster[index]}, api: {api[index]}, bmc: {bmc[index + 100]}}}",
-            f"    bmc: {{address: {bmc[index]}, user: admin, password_file: secrets/bmc-{node}}}",
+            f"    roles: [{'controller, storage' if node in CONTROLLERS else 'compute'}]",
+            f"    addresses: {{{addresses}}}",
+            f"    bmc: {{address: {nets['bmc'][index]}, user: admin, password_file: secrets/bmc-{node}}}",
         ]
-    lines += [
-        "services:",
-        f"  galera:    {{vip: {api[103]}}}",
-        "  rabbitmq:  {}",
-        "  memcached: {}",
-        f"  keystone:  {{vip: {api[101]}}}",
-        f"  horizon:   {{vip: {api[102]}}}",
-    ]
+    lines.append("services:")
+    address = 101
+    for service, words in SERVICES:
+        if words.startswith("vip"):
+            words = words.replace("vip", f"vip: {nets['api'][address]}", 1)
+            address += 1
+        lines.append(f"  {service + ':':14} {{{words}}}")
     return "\n".join(lines) + "\n"
+
+
+def cluster(name: str) -> Cluster:
+    """What `cluster_yaml` says, in the first slot's networks: enough to know which services there will be."""
+    return Cluster.model_validate(YAML(typ="safe").load(cluster_yaml(name, 0)))

@@ -25,6 +25,9 @@ Item = dict[str, Any]
 Tell = Callable[[Item], None]
 LONGEST_LOOK_S = 60.0
 """Whatever an item allows, its look is given up after this."""
+LOOKS_AT_ONCE = 3
+"""Under way at the same time. A controller has dozens of things to look at, most by programs that it starts
+and services that it asks: all at once they would keep each other, and its own work, from their deadlines."""
 LOCK_WAIT_S = 30.0
 """How long a second agent waits for the first one that still fixes something on this node."""
 
@@ -61,18 +64,21 @@ def main(request: Item) -> None:
 def look_all(items: list[Item]) -> list[Item]:
     """The states of all items: a thread for each kind, and one for each item of the kinds that wait."""
     results: dict[str, Item] = {}
-    waiting: list[tuple[threading.Thread, list[Item], float]] = []
-    for kind, group in _by_kind(items).items():
-        module = _module(kind)
+    looking: list[tuple[threading.Thread, list[Item], float, float]] = []
+    free = threading.Semaphore(LOOKS_AT_ONCE)
+    kinds = [(_module(kind), group) for kind, group in _by_kind(items).items()]
+    # Those that wait come last: nobody has to wait for them.
+    for module, group in sorted(kinds, key=lambda kind: getattr(kind[0], "WAITS", False)):
         batch = getattr(module, "look_many", None)
-        parts = [[item] for item in group] if getattr(module, "WAITS", False) else [group]
-        for part in parts:
+        for part in [[item] for item in group] if getattr(module, "WAITS", False) else [group]:
             allowed = min(LONGEST_LOOK_S, max(item["timeout_s"] for item in part))
-            thread = threading.Thread(target=_job(module, batch, part, results), daemon=True)
+            # Whoever got no place in its time has found all others stuck, and does not wait for them.
+            free.acquire(timeout=allowed)
+            job = _then(_job(module, batch, part, results), free.release)
+            thread = threading.Thread(target=job, daemon=True)
             thread.start()
-            waiting.append((thread, part, allowed))
-    begun = time.monotonic()
-    for thread, part, allowed in waiting:
+            looking.append((thread, part, allowed, time.monotonic()))
+    for thread, part, allowed, begun in looking:
         thread.join(max(0.0, begun + allowed - time.monotonic()))
         if thread.is_alive():
             for item in part:
@@ -117,6 +123,16 @@ def _job(module: Any, batch: Any, part: list[Item], results: dict[str, Item]) ->
             results[item["id"]] = {"id": item["id"], **found}
 
     return look
+
+
+def _then(job: Callable[[], None], last: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        try:
+            job()
+        finally:
+            last()
+
+    return both
 
 
 def _mend(item: Item, seen: Item | None) -> Item:

@@ -31,8 +31,8 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     for row in csv.DictReader(
         io.StringIO(ask(args["socket"], "show stat", float(args["timeout_s"])).lstrip("# "))
     ):
-        # type 2 is a server; the tables of peers have none.
-        if row.get("type") != "2":
+        # type 2 is a server; the tables of peers have none. One without a check has no state of its own.
+        if row.get("type") != "2" or row["status"] == "no check":
             continue
         backend, server = row["pxname"], row["svname"]
         servers.setdefault(backend, {})[server] = row["status"]

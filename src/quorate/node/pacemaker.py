@@ -14,7 +14,7 @@ def look(args: dict[str, Any]) -> dict[str, Any]:
     """Ask crm_mon(8).
 
     Args:
-        args: ``node``, this node's name.
+        args: ``node``, this node's name; ``unit``, whose journal tells more: ``pacemaker`` if left out.
 
     Returns:
         ``online``: this node is a member, in standby or not; ``dc``: whether there is a designated
@@ -47,6 +47,15 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
     """
     if not tools.wait_until(lambda: not tools.differing(desired, look(args)), args["wait_s"]):
         journal = tools.run(
-            ["journalctl", "-u", "pacemaker", "-n", "15", "--no-pager", "-o", "short-precise"]
+            [
+                "journalctl",
+                "-u",
+                args.get("unit", "pacemaker"),
+                "-n",
+                "15",
+                "--no-pager",
+                "-o",
+                "short-precise",
+            ]
         )
         raise tools.Failed(f"this node has not joined the cluster within {args['wait_s']} s", journal.out)

@@ -18,6 +18,8 @@ FILE_STATES = {
 }  # fmt: skip
 STAMPS = "/run/quorate/reloaded"
 """A file a unit, as old as the unit's last reload by us: systemd does not keep that time."""
+SETTLE_S = 20.0
+"""How long a unit that was started may be on its way to a next try (systemd.service(5), Restart=)."""
 
 
 def look_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,6 +64,9 @@ def fix(args: dict[str, Any], desired: dict[str, Any], wrong: list[str]) -> None
         if desired["active"]:
             tools.run(["systemctl", "reset-failed", name])
         _job("start" if desired["active"] else "stop", name)
+        if desired["active"]:
+            # One that ended at once, as what it needs is not there yet, comes back by its own Restart=.
+            tools.wait_until(lambda: not look(args)["sub"].startswith("activating/"), SETTLE_S)
     elif "stale" in wrong:
         if args["reload"] and not now["changed"]:
             stamp = os.path.join(STAMPS, name)

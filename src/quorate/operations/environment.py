@@ -81,7 +81,8 @@ def endpoint(frontend: Frontend, vip: str) -> str:
     """What a client types to reach ``frontend``: a URL for HTTP, address:port for anything else."""
     if not frontend.http:
         return f"{vip}:{frontend.port}"
-    return f"https://{vip}" if frontend.port == 443 else f"https://{vip}:{frontend.port}"
+    scheme, usual = ("https", 443) if frontend.tls else ("http", 80)
+    return f"{scheme}://{vip}" if frontend.port == usual else f"{scheme}://{vip}:{frontend.port}"
 
 
 def environment(ctx: Context, home: Home) -> Environment:

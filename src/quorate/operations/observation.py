@@ -73,6 +73,7 @@ class Observation:
         vips: service name to virtual IP.
         vip_resources: virtual IP to the Pacemaker resource that moves it.
         looks: node name to what it said, every node of the cluster.
+        homes: a clone of Pacemaker's to the nodes that each run one of it; all controllers where left out.
     """
 
     cluster: Cluster
@@ -80,6 +81,7 @@ class Observation:
     vips: Mapping[str, str]
     vip_resources: Mapping[str, str]
     looks: Mapping[str, NodeLook]
+    homes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def reachable(self) -> tuple[str, ...]:

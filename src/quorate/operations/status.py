@@ -61,6 +61,7 @@ class Status:
         look, state = self.seen.looks[name], self.seen.view.node(name) if self.seen.view else None
         return {
             "name": name,
+            "votes": name in self.seen.cluster.controllers,
             "online": self.seen.online(name),
             "reachable": look.reachable,
             "unclean": state is not None and state.unclean,

@@ -11,7 +11,7 @@ from typing import Any
 
 from quorate.engine.look import Answer, Question, look
 from quorate.operations.observation import Finding, NodeLook, Observation, Power
-from quorate.pacemaker.model import Clone, Group, Primitive
+from quorate.pacemaker.model import INFINITY, Clone, Group, Location, Primitive
 from quorate.pacemaker.state import COMMAND, ClusterState, parse
 from quorate.services.base import Health, HealthProbe, Judgement
 from quorate.services.registry import Platform
@@ -19,15 +19,16 @@ from quorate.transport.base import Connect
 
 CONNECT_S = 2.5
 """For `transport.ssh.connector`: a node that is off is known as silent after this, and shown within 3 s."""
-NODE_S = 8.0
-"""A node that took the connection but does not answer is given up after this."""
+NODE_S = 15.0
+"""A node that took the connection but does not answer is given up after this: a dozen services that hang are
+asked four at a time."""
 PROBE_S = 5.0
 """How long one question may take on the node; services' own probes give up after 3 s."""
 BMC_S = 2.5
 """A BMC of a lab or of a server room answers in 0.2 to 1 s."""
 FENCE = "fence"
 """The kind of resource that asks a BMC."""
-DISKS = ("/", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/log")
+DISKS = ("/", "/var/lib/ceph", "/var/lib/mysql", "/var/lib/rabbitmq", "/var/log")
 IP_AGENT = "ocf:heartbeat:IPaddr2"
 
 
@@ -49,7 +50,26 @@ async def survey(platform: Platform, connect: Connect, node_s: float = NODE_S) -
         vips=dict(platform.vips),
         vip_resources=vip_resources(platform),
         looks={found.node: found for found in looks},
+        homes=homes(platform),
     )
+
+
+def homes(platform: Platform) -> Mapping[str, tuple[str, ...]]:
+    """A clone to the nodes that have to run one of it each; a group to none, as it runs on one of several."""
+    banned: dict[str, set[str]] = {}
+    for fragment in platform.ctx.fragments:
+        for one in fragment.constraints:
+            if isinstance(one, Location) and one.score == f"-{INFINITY}":
+                banned.setdefault(one.resource, set()).add(one.node)
+    found: dict[str, tuple[str, ...]] = {}
+    for fragment in platform.ctx.fragments:
+        for resource in fragment.resources:
+            if isinstance(resource, Clone):
+                nodes = resource.nodes or platform.ctx.controllers
+                found[resource.id] = tuple(node for node in nodes if node not in banned.get(resource.id, ()))
+            elif isinstance(resource, Group):
+                found[resource.id] = ()
+    return found
 
 
 def vip_resources(platform: Platform) -> Mapping[str, str]:
@@ -70,9 +90,10 @@ def _primitives(resource: Primitive | Clone | Group) -> Sequence[Primitive]:
 
 
 async def _with_power(platform: Platform, connect: Connect, looks: Sequence[NodeLook]) -> list[NodeLook]:
-    """Ask the BMCs of the nodes that did not answer, through one that did: a second trip, only then."""
+    """Ask the BMCs of the nodes that did not answer, through a controller that did: a second trip, if any."""
     silent = [found.node for found in looks if not found.reachable]
-    peers = [found.node for found in looks if found.reachable]
+    controllers = platform.ctx.controllers
+    peers = [found.node for found in looks if found.reachable and found.node in controllers]
     if not silent or not peers:
         return list(looks)
     questions = [

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, QuorateError
+from quorate.engine.look import Question, look
+from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, LabError, PreconditionError, QuorateError
 from quorate.events import Event, Kind, Listener, silent
 from quorate.home import Home
-from quorate.services.base import Context, Outside, VerifyStep
+from quorate.resources.base import State
+from quorate.services.base import Ask, Context, Outside, VerifyStep
+from quorate.transport.base import Connect
 
 PLANE_ANSWERS = frozenset({"aio_pika", "aiohttp", "aiomysql", "aiormq", "pamqp", "pymysql"})
 """Client libraries whose exceptions are the plane's answer: refused, reset, wrong certificate or password."""
@@ -36,26 +40,47 @@ EXIT_CODES = {Verdict.PASS: EXIT_PASS, Verdict.FAIL: EXIT_FAIL, Verdict.UNKNOWN:
 
 @dataclass(frozen=True)
 class Check:
-    """One proof, tried. ``evidence`` says in a line what was seen; ``seconds`` how long it took."""
+    """One proof, or one step of a tenant's day, tried.
+
+    Args:
+        service: whose it is.
+        title: what was tried.
+        verdict: what came of it.
+        evidence: in a line, what was seen.
+        seconds: how long it took.
+        details: where it did not pass, lines that show why: what was answered, and what the logs say.
+    """
 
     service: str
     title: str
     verdict: Verdict
     evidence: str
     seconds: float = 0.0
+    details: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True)
 class Verification:
-    """All proofs of one run, by service in the order that they were declared."""
+    """One run.
+
+    Args:
+        checks: all proofs, by service in the order that they were declared.
+        seconds: how long all of it took.
+        day: the steps of a tenant's day, in their order; none where there was no day.
+    """
 
     checks: tuple[Check, ...]
     seconds: float = 0.0
+    day: tuple[Check, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """Fail outweighs unknown, unknown outweighs pass; nothing checked is unknown."""
-        found = {check.verdict for check in self.checks}
+        found = {check.verdict for check in (*self.checks, *self.day)}
         for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS):
             if verdict in found:
                 return verdict
@@ -66,13 +91,39 @@ class Verification:
         return {
             "verdict": str(self.verdict),
             "seconds": round(self.seconds, 3),
-            "checks": [{**asdict(check), "seconds": round(check.seconds, 3)} for check in self.checks],
+            "checks": [check.as_json() for check in self.checks],
+            "day": [check.as_json() for check in self.day],
         }
 
 
-def outside(ctx: Context, home: Home) -> Outside:
-    """What a client of this cluster has."""
-    return Outside(ctx.cluster, ctx.secrets, str(home.ca_file), ctx.vips)
+def outside(
+    ctx: Context,
+    home: Home,
+    connect: Connect | None = None,
+    guest: Callable[[], Awaitable[Path]] | None = None,
+) -> Outside:
+    """What a client of this cluster has.
+
+    Args:
+        ctx: of the platform.
+        home: the cluster's folder, with its CA.
+        connect: a way to ask on a node, for proofs that need one.
+        guest: where the image of a tenant's server is.
+    """
+    asking = asker(connect) if connect is not None else None
+    return Outside(ctx.cluster, ctx.secrets, str(home.ca_file), ctx.vips, asking, guest)
+
+
+def asker(connect: Connect) -> Ask:
+    """Asks a node one thing, for proofs that only a client on a node can make."""
+
+    async def ask(node: str, kind: str, args: Mapping[str, Any], timeout_s: float) -> State:
+        (answer,) = await look(connect, [Question(node, kind, args, timeout_s)])
+        if answer.state is None:
+            raise QuorateError(answer.error, where=node, evidence=answer.evidence)
+        return answer.state
+
+    return ask
 
 
 def is_answer(error: BaseException) -> bool:
@@ -80,6 +131,11 @@ def is_answer(error: BaseException) -> bool:
     if isinstance(error, QuorateError | OSError | TimeoutError):
         return True
     return any(kind.__module__.partition(".")[0] in PLANE_ANSWERS for kind in type(error).__mro__)
+
+
+def verdict_of(error: QuorateError) -> Verdict:
+    """Unknown where this host could not do its part of the proof, so that the plane was not asked."""
+    return Verdict.UNKNOWN if isinstance(error, PreconditionError | LabError) else Verdict.FAIL
 
 
 def one_line(text: str, width: int = 300) -> str:
@@ -92,8 +148,9 @@ async def check(step: VerifyStep, outside: Outside, clock: Callable[[], float] =
     """Try one proof within its deadline. Never raises, except when cancelled from outside."""
     started = clock()
 
-    def found(verdict: Verdict, evidence: str) -> Check:
-        return Check(step.service, step.title, verdict, one_line(evidence), clock() - started)
+    def found(verdict: Verdict, evidence: str, details: str = "") -> Check:
+        lines = tuple(details.strip().splitlines())
+        return Check(step.service, step.title, verdict, one_line(evidence), clock() - started, lines)
 
     try:
         async with asyncio.timeout(step.timeout_s) as deadline:
@@ -101,6 +158,9 @@ async def check(step: VerifyStep, outside: Outside, clock: Callable[[], float] =
     except Exception as error:  # noqa: BLE001  a check that crashed is unknown, whatever it was
         if deadline.expired():
             return found(Verdict.FAIL, f"no answer within {step.timeout_s:g} s")
+        if isinstance(error, QuorateError):
+            said = f"{error.where}: {error.what}" if error.where else error.what
+            return found(verdict_of(error), said, error.evidence)
         said = str(error) or type(error).__name__
         if is_answer(error):
             return found(Verdict.FAIL, said)

@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 
 from quorate.pacemaker.model import (
+    INFINITY,
+    Away,
     Clone,
     Colocation,
     Fragment,
@@ -23,6 +25,8 @@ from quorate.pacemaker.model import (
 SCHEMA = "pacemaker-4.0"
 """What Pacemaker 3.0.0 gives to a new CIB (``cibadmin --empty``)."""
 FEATURE_SET = "3.20.0"
+REMOTE = "ocf:pacemaker:remote"
+"""The agent of a connection to a remote node. The resource's id is the node's name."""
 
 
 def document(
@@ -64,6 +68,7 @@ def document(
     for part in parts:
         for constraint in part.constraints:
             _constraint(constraints, constraint)
+    _keep_apart(constraints, [resource for part in parts for resource in part.resources])
     _nvpairs(
         ET.SubElement(configuration, "rsc_defaults"),
         "meta_attributes",
@@ -131,17 +136,46 @@ def _operation(owner: str, operation: Operation) -> dict[str, str]:
     return values
 
 
+def _keep_apart(parent: ET.Element, resources: list[Primitive | Clone | Group]) -> None:
+    """What names its nodes runs and is looked for on those, and everything else on no remote node.
+
+    Without it a clone would be started, and everything probed, also on nodes that have none of its programs.
+    """
+    placed = [one for one in resources if isinstance(one, Clone | Group) and one.nodes]
+    for its in placed:
+        values = {"id": f"location-{its.id}-nodes", "rsc": its.id, "resource-discovery": "never"}
+        _never(parent, values, [("#uname", "ne", node) for node in its.nodes])
+    if any(isinstance(one, Primitive) and one.agent == REMOTE for one in resources):
+        # A leading "!" turns the pattern round (Pacemaker Explained, location constraints).
+        names = "|".join(one.id.replace(".", "[.]") for one in placed)
+        pattern = f"!^({names})$" if placed else ".*"
+        values = {"id": "location-members-only", "rsc-pattern": pattern, "resource-discovery": "never"}
+        _never(parent, values, [("#kind", "eq", "remote")])
+
+
+def _never(parent: ET.Element, values: dict[str, str], tests: list[tuple[str, str, str]]) -> None:
+    constraint = ET.SubElement(parent, "rsc_location", values)
+    rule_id = f"{values['id']}-rule"
+    rule = ET.SubElement(constraint, "rule", {"id": rule_id, "boolean-op": "and", "score": f"-{INFINITY}"})
+    for number, (attribute, operation, value) in enumerate(tests):
+        words = {"attribute": attribute, "operation": operation, "value": value}
+        ET.SubElement(rule, "expression", {"id": f"{rule_id}-{number}", **words})
+
+
 def seconds(value: float) -> str:
     """``value`` seconds as Pacemaker writes it: "20s", "400ms", and "0s" for none."""
     return f"{value:.0f}s" if value == round(value) else f"{value * 1000:.0f}ms"
 
 
-def _constraint(parent: ET.Element, constraint: Location | Colocation | Order) -> None:
+def _constraint(parent: ET.Element, constraint: Location | Away | Colocation | Order) -> None:
     match constraint:
         case Location(resource, node, score):
             identifier = f"location-{resource}-{node}"
             values = {"id": identifier, "rsc": resource, "node": node, "score": score}
             ET.SubElement(parent, "rsc_location", values)
+        case Away(resource, attribute, value):
+            values = {"id": f"location-{resource}-{attribute}", "rsc": resource}
+            _never(parent, values, [(attribute, "eq", value)])
         case Colocation(resource, other, score):
             identifier = f"colocation-{resource}-with-{other}"
             values = {"id": identifier, "rsc": resource, "with-rsc": other, "score": score}

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 INFINITY = "INFINITY"
+CUT_OFF, CUT_OFF_FROM = "quorate-cut-off", 3
+"""Attribute of a controller, "1" while it reaches no other over the cluster's own network; and how many
+controllers there have to be for that to be watched: one with quorum then always has another to reach."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,17 @@ class Primitive:
 
 @dataclass(frozen=True)
 class Clone:
-    """A primitive that runs on several nodes; ``meta`` takes promotable, interleave …"""
+    """A primitive that runs on several nodes; ``meta`` takes promotable, interleave …
+
+    ``nodes`` are those that it runs on, and nobody looks for it elsewhere; where empty, all members. A remote
+    node (one without a vote) runs nothing that does not name it here. ``held``: when it is new, it is not
+    started before what it works on (schemas, accounts) has been made.
+    """
 
     primitive: Primitive
     meta: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+    held: bool = False
 
     @property
     def id(self) -> str:
@@ -45,11 +55,12 @@ class Clone:
 
 @dataclass(frozen=True)
 class Group:
-    """Primitives that live together and start in order: an active/passive service."""
+    """Primitives that live together and start in order: active/passive. ``nodes`` as in `Clone`."""
 
     id: str
     members: tuple[Primitive, ...]
     meta: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,15 @@ class Location:
     resource: str
     node: str
     score: str
+
+
+@dataclass(frozen=True)
+class Away:
+    """``resource`` runs on no node whose attribute ``attribute`` is ``value`` (attrd_updater(8))."""
+
+    resource: str
+    attribute: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -84,4 +104,4 @@ class Fragment:
     """One service's part of the cluster's configuration."""
 
     resources: tuple[Primitive | Clone | Group, ...] = ()
-    constraints: tuple[Location | Colocation | Order, ...] = ()
+    constraints: tuple[Location | Away | Colocation | Order, ...] = ()

@@ -24,6 +24,7 @@ class NodeState:
         maintenance: alive, its resources are left as they are.
         pending: a member of Corosync that has not yet joined Pacemaker.
         dc: elected to decide for all (the designated controller).
+        remote: a node without a vote, which a member is connected to.
     """
 
     name: str
@@ -33,6 +34,7 @@ class NodeState:
     maintenance: bool = False
     pending: bool = False
     dc: bool = False
+    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _node(element: ET.Element) -> NodeState:
         maintenance=_true(element, "maintenance"),
         pending=_true(element, "pending"),
         dc=_true(element, "is_dc"),
+        remote=element.get("type") == "remote",
     )
 
 

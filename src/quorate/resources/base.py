@@ -26,12 +26,16 @@ class Stage(IntEnum):
     """Corosync and Pacemaker run, and the cluster is quorate."""
     FENCING = 40
     """Every BMC answers with the credentials that the cluster will use."""
+    STORAGE = 45
+    """Shared disks have their file system: nothing may mount one before fencing is known to work."""
     CLUSTER = 50
     """Pacemaker's configuration, as one document; what it manages comes up."""
     DATA = 60
     """Databases, users, virtual hosts: what lives inside replicated stores."""
     BOOTSTRAP = 70
     """Schemas, first accounts, catalogues."""
+    SERVICES = 75
+    """What was held until its schemas and accounts were there is let go."""
     READY = 80
     """Everything that was started does its job."""
 

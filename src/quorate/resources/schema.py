@@ -10,7 +10,8 @@ from quorate.resources.base import Resource
 def schema(
     database: str,
     *,
-    heads: str,
+    heads: str = "",
+    scripts: str = "",
     sync: Sequence[str],
     user: str,
     table: str = "alembic_version",
@@ -21,7 +22,8 @@ def schema(
 
     Args:
         database: schema name.
-        heads: glob, on the node, of files that hold one wanted Alembic version each.
+        heads: glob, on the node, of files that hold one wanted Alembic version each …
+        scripts: … or, where the package has none, of Alembic's migrations, the last of which is wanted.
         sync: the service's own migration command.
         user: account that runs it.
         table: Alembic's table of versions.
@@ -31,6 +33,7 @@ def schema(
     args = {
         "database": database,
         "heads": heads,
+        "scripts": scripts,
         "sync": list(sync),
         "user": user,
         "table": table,

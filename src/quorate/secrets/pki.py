@@ -57,20 +57,24 @@ class Pki:
         self._authority()
         return self._home.ca_file.read_text()
 
-    def certificate(self, name: str, addresses: Iterable[str], names: Iterable[str] = ()) -> tuple[str, str]:
+    def certificate(
+        self, name: str, addresses: Iterable[str], names: Iterable[str] = (), *, client: bool = False
+    ) -> tuple[str, str]:
         """A server certificate and its private key, both PEM; the same ones again while they are good.
 
         Args:
             name: what it is for, and its common name: unique in the cluster.
             addresses: IP addresses that it has to be valid for.
             names: DNS names that it has to be valid for.
+            client: whoever has it may show it to a server, too, as proof of who he is.
         """
         wanted_addresses = {ipaddress.ip_address(address) for address in addresses}
         wanted_names = set(names) or {name}
         crt, key = self._home.pki / f"{name}.crt", self._home.pki / f"{name}.key"
+        uses = [ExtendedKeyUsageOID.SERVER_AUTH] + ([ExtendedKeyUsageOID.CLIENT_AUTH] if client else [])
         there = crt.exists() and key.exists()
         if not (there and self._good(crt.read_bytes(), wanted_addresses, wanted_names)):
-            new_crt, new_key = self._issue(name, wanted_addresses, wanted_names)
+            new_crt, new_key = self._issue(name, wanted_addresses, wanted_names, uses)
             crt.unlink(missing_ok=True)
             write_private(key, new_key)
             write_private(crt, new_crt)
@@ -121,7 +125,9 @@ class Pki:
             ) from error
         return x509.load_pem_x509_certificate(crt.read_bytes()), loaded
 
-    def _issue(self, name: str, addresses: set[Address], names: set[str]) -> tuple[bytes, bytes]:
+    def _issue(
+        self, name: str, addresses: set[Address], names: set[str], uses: list[x509.ObjectIdentifier]
+    ) -> tuple[bytes, bytes]:
         ca, ca_key = self._authority()
         key = ec.generate_private_key(ec.SECP256R1())
         sans: list[x509.GeneralName] = [x509.DNSName(text) for text in sorted(names)]
@@ -134,7 +140,7 @@ class Pki:
             .add_extension(x509.SubjectAlternativeName(sans), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False

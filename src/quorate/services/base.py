@@ -11,15 +11,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from quorate.pacemaker.model import Fragment
-from quorate.resources.base import Placed
+from quorate.resources.base import Placed, State
 from quorate.secrets.pki import Pki
 from quorate.secrets.store import Secrets
-from quorate.spec.model import Cluster, Mode
+from quorate.spec.model import Cluster, Mode, Use
+
+if TYPE_CHECKING:
+    from quorate.services.day.contract import Step
 
 
 class Options(BaseModel):
@@ -36,6 +39,12 @@ class HttpCheck:
     status: str = "200"
     port: int | None = None
     """Another port of the same server, where the check is not on the service's own."""
+    timeout_s: float | None = None
+    """How long the answer may take, seconds; HAProxy's own option if not said. A node that is gone is found
+    sooner all the same: it does not take the connection."""
+    every_s: float | None = None
+    """Between two checks of a server that is well, seconds; HAProxy's own option if not said. For one that
+    pays much for an answer: each of the balancers asks it, and what clients meet is counted as well."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +55,13 @@ class Frontend:
         service: whose it is; also the name of the VIP and of the HAProxy back end.
         port: on the virtual IP.
         backend_port: on each controller's cluster address.
-        check: how a server proves itself.
-        http: layer 7 with TLS ended at HAProxy; otherwise plain TCP.
+        check: how a server proves itself; None: it takes a connection.
+        http: layer 7; otherwise plain TCP.
+        tls: at layer 7, TLS is ended at HAProxy.
+        nodes: where its servers are; none named: every controller.
         single_writer: one server at a time, the same on every HAProxy; no fail-back; it going cuts sessions.
-        local_port: also listened on at 127.0.0.1 on every controller, for the services there.
+        local_port: also listened on at 127.0.0.1 on every controller, for the services there; of a service
+            without a virtual IP it is the only one.
         retry_methods: HTTP methods that are safe to send again to another server when a server dies.
         timeout_server_s: how long a server may be silent, seconds; of plain TCP the client too.
         server_limit: requests that a server gets at the same time; the others wait at HAProxy, and those
@@ -60,8 +72,10 @@ class Frontend:
     service: str
     port: int
     backend_port: int
-    check: HttpCheck
+    check: HttpCheck | None
     http: bool = True
+    tls: bool = True
+    nodes: tuple[str, ...] = ()
     single_writer: bool = False
     local_port: int | None = None
     retry_methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
@@ -78,6 +92,62 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Account:
+    """An account of a service in Keystone, with ``roles`` in the project ``service``.
+
+    Its password is the secret ``os-<name>``. The role ``service`` lets its token stand beside a user's own,
+    which may have run out meanwhile.
+    """
+
+    name: str
+    roles: tuple[str, ...] = ("admin", "service")
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """What clients find a service by in Keystone's catalogue: three interfaces with one URL.
+
+    Args:
+        service: whose front end it is; with ``port`` and ``path`` it makes the URL.
+        name: in the catalogue ("glance").
+        type: in the catalogue ("image"; the OpenStack service types authority has the list).
+        port: of the front end.
+        path: what follows the port ("/v2.1", "/v1/AUTH_%(project_id)s").
+    """
+
+    service: str
+    name: str
+    type: str
+    port: int
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool of replicated block devices that a service wants from the storage cluster.
+
+    The client's key is the secret ``ceph-<client>``; its keyring is /etc/ceph/ceph.client.<client>.keyring on
+    every controller, and on every compute node too where ``computes`` says so. Several services may offer one
+    pool, each with a client of its own; one client may use several pools.
+
+    Args:
+        name: of the pool ("images").
+        client: whose key opens it, without "client." ("glance").
+        pg_num: placement groups, a power of two; where several offer the pool, the largest counts.
+        owner: the group on the nodes that may read the keyring ("glance"); of one client always the same.
+        read_only: the client may only read (copy-on-write from another service's pool).
+        computes: compute nodes need the keyring too.
+    """
+
+    name: str
+    client: str
+    pg_num: int = 8
+    owner: str = "root"
+    read_only: bool = False
+    computes: bool = False
+
+
+@dataclass(frozen=True)
 class Offers:
     """What a service brings to the others and needs from them. Pure, from the spec alone."""
 
@@ -85,6 +155,12 @@ class Offers:
     databases: tuple[Database, ...] = ()
     message_users: tuple[str, ...] = ()
     """Accounts on the message broker; each one's password is the secret ``mq-<name>``."""
+    accounts: tuple[Account, ...] = ()
+    """Accounts in Keystone, made before any service is asked to work."""
+    catalogue: tuple[CatalogueEntry, ...] = ()
+    """Entries in Keystone's catalogue."""
+    pools: tuple[Pool, ...] = ()
+    """Pools of the storage cluster, each with the client that uses it."""
     fragment: Fragment = field(default_factory=Fragment)
 
 
@@ -118,6 +194,10 @@ class HealthProbe:
     judge: Callable[[Mapping[str, Any]], Judgement]
 
 
+Ask = Callable[[str, str, Mapping[str, Any], float], Awaitable[State]]
+"""Node, kind of `quorate.node`, args, seconds → what a look there finds. Raises QuorateError."""
+
+
 @dataclass(frozen=True)
 class Outside:
     """What a client outside the cluster has: addresses, the CA, the accounts."""
@@ -127,6 +207,10 @@ class Outside:
     ca_file: str
     vips: Mapping[str, str]
     """Service name to the address that its clients use."""
+    ask: Ask | None = field(default=None, repr=False)
+    """For proofs that no client outside can make: Ceph's clients are the services on the nodes."""
+    guest: Callable[[], Awaitable[Path]] | None = field(default=None, repr=False)
+    """Where the image is that a tenant's server is made from; raises QuorateError where there is none."""
 
 
 @dataclass(frozen=True)
@@ -152,14 +236,17 @@ class Context:
     frontends: Sequence[Frontend]
     databases: Sequence[Database]
     message_users: Sequence[str]
+    accounts: Sequence[Account]
+    catalogue: Sequence[CatalogueEntry]
+    pools: Sequence[Pool]
     fragments: Sequence[Fragment]
     vips: Mapping[str, str]
     """Service name to virtual IP, for every service that has a front end."""
     options: Mapping[str, Options]
     modes: Mapping[str, Mode]
     """Service name to the mode that it runs in."""
-    packages: Sequence[str]
-    """The Debian packages of all services of this cluster, sorted."""
+    packages: Mapping[str, Sequence[str]]
+    """Node to the Debian packages that its services need, sorted."""
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -171,13 +258,21 @@ class Context:
         """The controller on which cluster-wide things are placed: the first in the file."""
         return self.controllers[0]
 
+    def maker(self, account: str) -> str:
+        """The controller that makes the tables of ``account``, a user of the database.
+
+        Not the same for all: they do not need each other, so they are made side by side.
+        """
+        every = list(dict.fromkeys(database.user for database in self.databases))
+        return self.controllers[every.index(account) % len(self.controllers)]
+
     def vip_name(self, service: str) -> str:
         """The name that resolves to the VIP of ``service`` on every node, and is in its certificate."""
         return f"{service}.{self.cluster.cluster}"
 
 
 class Service(ABC):
-    """One service. Subclasses set the class variables and override what they need.
+    """One service. Subclasses set the attributes below and override what they need.
 
     Attributes:
         name: as in cluster.yaml and on the command line.
@@ -186,20 +281,34 @@ class Service(ABC):
         needs_vip: clients reach it through a virtual IP.
         always: part of every cluster, not only of those whose spec names it.
         needs: services that have to be in the cluster too; checked when cluster.yaml is read.
-        packages: Debian packages that its nodes need.
+        networks: uses of networks that the cluster has to have for it; checked like ``needs``.
+        packages: Debian packages that controllers need for it.
+        compute_packages: Debian packages that nodes with the role ``compute`` need for it.
+        memory_mib: roughly what it takes on each controller (PSS in the lab, benchmarks/rest.py).
+        compute_memory_mib: the same, on each compute.
         units: systemd units of it, the one that serves first (what a kill or hang drill hits).
         Options: its options in cluster.yaml.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    modes: ClassVar[tuple[Mode, ...]]
-    needs_vip: ClassVar[bool] = False
-    always: ClassVar[bool] = False
-    needs: ClassVar[tuple[str, ...]] = ()
-    packages: ClassVar[tuple[str, ...]] = ()
-    units: ClassVar[tuple[str, ...]] = ()
-    Options: ClassVar[type[Options]] = Options
+    name: str
+    summary: str
+    modes: tuple[Mode, ...]
+    needs_vip: bool = False
+    always: bool = False
+    needs: tuple[str, ...] = ()
+    networks: tuple[Use, ...] = ()
+    packages: tuple[str, ...] = ()
+    compute_packages: tuple[str, ...] = ()
+    memory_mib: int = 0
+    compute_memory_mib: int = 0
+    units: tuple[str, ...] = ()
+    Options: type[Options] = Options
+
+    @classmethod
+    def packages_on(cls, cluster: Cluster, node: str) -> Iterable[str]:
+        """The Debian packages that ``node`` needs for it. Override it where roles do not decide that."""
+        packages = cls.packages if node in cluster.controllers else ()
+        return (*packages, *(cls.compute_packages if node in cluster.computes else ()))
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """What it brings and needs. Pure."""
@@ -222,4 +331,8 @@ class Service(ABC):
 
     def verify(self, ctx: Context) -> Iterable[VerifyStep]:
         """Functional proofs, as a client outside would do them."""
+        return ()
+
+    def day(self, ctx: Context) -> Iterable[Step]:
+        """Its part of a tenant's day."""
         return ()

@@ -59,6 +59,7 @@ class Corosync(Service):
 
     name = "corosync"
     summary = "Membership and quorum: two encrypted links, a silent node is given up in under a second"
+    memory_mib = 130
     modes = (Mode.SELF,)
     always = True
     packages = ("corosync",)

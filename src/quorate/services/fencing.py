@@ -57,22 +57,23 @@ class Fencing(Service):
         """A device for every node that has a BMC."""
         resources: list[Primitive] = []
         constraints: list[Location] = []
-        for index, node in enumerate(cluster.controllers):
+        for index, node in enumerate((*cluster.controllers, *cluster.remotes)):
             bmc = cluster.nodes[node].bmc
             if bmc is None:
                 continue
             resources.append(_device(node, bmc, options, cluster.fencing.timeout_s))
-            constraints.append(Location(device(node), node, f"-{INFINITY}"))
-            # Each at home on another node: when one is lost, one device moves, not all.
+            if node in cluster.controllers:
+                constraints.append(Location(device(node), node, f"-{INFINITY}"))
+            # Each at home on another controller: when one is lost, few devices move, not all.
             neighbour = cluster.controllers[(index + 1) % len(cluster.controllers)]
             if neighbour != node:
                 constraints.append(Location(device(node), neighbour, NEAR))
         return Offers(fragment=Fragment(tuple(resources), tuple(constraints)))
 
     def resources(self, ctx: Context) -> Iterable[Placed]:
-        """The passwords and, in a stage of its own, a test of every BMC from every other node."""
+        """The passwords and, in a stage of its own, a test of every BMC from every other controller."""
         wrapper = render("fencing/ipmitool.j2", folder=PASSWORDS)
-        bmcs = {node: bmc for node in ctx.controllers if (bmc := ctx.cluster.nodes[node].bmc) is not None}
+        bmcs = {name: node.bmc for name, node in ctx.cluster.nodes.items() if node.bmc is not None}
         passwords = {node: password(ctx.folder, node, bmc) for node, bmc in bmcs.items()}
         for node in ctx.controllers:
             yield Placed(Stage.CONFIG, node, directory(str(Path(WRAPPER).parent)))
@@ -89,8 +90,8 @@ class Fencing(Service):
                     yield Placed(Stage.FENCING, node, _test(target, bmc, ctx.options[self.name]))
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
-        """What the cluster remembers of its fencing."""
-        for node in ctx.controllers:
+        """What the cluster remembers of its fencing, each node as it sees it itself."""
+        for node in ctx.cluster.nodes:
             if ctx.cluster.nodes[node].bmc is not None:
                 argv = {"argv": list(cluster_state.COMMAND)}
                 yield HealthProbe(self.name, node, "crm_mon", argv, _judge_for(node))

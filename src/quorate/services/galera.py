@@ -44,6 +44,9 @@ DONOR_S = {"rsync": 2.0, "mariabackup": 86400.0}
 """Seconds for which a donor is fit: one of rsync cannot commit while it copies, one of mariabackup can."""
 RESTART_S = 300.0
 """How long one node may take to come back from a restart, a full state transfer included."""
+BUSY_S = 120
+"""How long Pacemaker's agent may take to look at a member. One that is only slow must not be restarted, least
+of all every one of them on busy nodes; HAProxy's own check leads clients away from a member in a second."""
 PROGRAM = "/usr/local/lib/quorate/galera-health.py"
 HEALTH_UNIT = "quorate-galera-health.service"
 WATCH = "/usr/local/lib/quorate/galera-watch"
@@ -151,6 +154,7 @@ class Galera(Service):
 
     name = "galera"
     summary = "The database: MariaDB with Galera, one writer at a time"
+    memory_mib = 280
     modes = (Mode.SELF,)
     needs_vip = True
     packages = (
@@ -182,9 +186,9 @@ class Galera(Service):
                 Operation("stop", timeout_s=120),
                 Operation("promote", timeout_s=600, on_fail="restart"),
                 Operation("demote", timeout_s=120),
-                Operation("monitor", interval_s=20, timeout_s=30, role="Promoted"),
+                Operation("monitor", interval_s=20, timeout_s=BUSY_S, role="Promoted"),
                 # Only between start and promotion: there each one looks whether all members have reported.
-                Operation("monitor", interval_s=5, timeout_s=30, role="Unpromoted"),
+                Operation("monitor", interval_s=5, timeout_s=BUSY_S, role="Unpromoted"),
             ),
         )
         count = str(len(addresses))

@@ -62,6 +62,7 @@ class Haproxy(Service):
 
     name = "haproxy"
     summary = "The load balancer: TLS on the virtual IPs, layer-7 checks, hitless reload"
+    memory_mib = 30
     modes = (Mode.ACTIVE_ACTIVE,)
     always = True
     packages = ("haproxy",)
@@ -90,7 +91,7 @@ class Haproxy(Service):
         for node in ctx.controllers:
             yield Placed(Stage.CONFIG, node, directory(TLS, mode=0o700))
             files = [f"directory:{TLS}"]
-            for service in sorted({frontend.service for frontend in ctx.frontends if frontend.http}):
+            for service in sorted({one.service for one in ctx.frontends if one.http and one.tls}):
                 pem = file(certificate_path(service), certificate(ctx, service), mode=0o600, secret=True)
                 files.append(pem.id)
                 yield Placed(Stage.CONFIG, node, pem)
@@ -174,17 +175,22 @@ def _view(ctx: Context, frontend: Frontend) -> dict[str, Any]:
     return {
         "service": frontend.service,
         "name": backend(ctx, frontend),
-        "vip": ctx.vips[frontend.service],
+        "vip": ctx.vips.get(frontend.service, ""),
         "host": ctx.vip_name(frontend.service),
         "port": frontend.port,
         "backend_port": frontend.backend_port,
         "check": frontend.check,
+        "check_timeout_ms": round((frontend.check.timeout_s or 0) * 1000) if frontend.check else 0,
+        "check_every_ms": round((frontend.check.every_s or 0) * 1000) if frontend.check else 0,
+        "servers": [(name, ctx.cluster.address(name)) for name in frontend.nodes or ctx.controllers],
         "http": frontend.http,
+        "tls": frontend.http and frontend.tls,
         "single_writer": frontend.single_writer,
         "local_port": frontend.local_port,
         "retry_methods": frontend.retry_methods,
         "timeout_ms": round(frontend.timeout_server_s * 1000),
         "server_limit": frontend.server_limit,
+        "last_resort": frontend.http and bool(frontend.check) and len(frontend.nodes or ctx.controllers) > 1,
         "certificate": certificate_path(frontend.service),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
@@ -25,7 +26,7 @@ from quorate.services.base import (
     Service,
     VerifyStep,
 )
-from quorate.services.clients import dashboard
+from quorate.services.clients import dashboard, panels
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -34,6 +35,7 @@ UNIT = "horizon.service"
 FOLDER = "/etc/quorate/horizon"
 CONFIG = f"{FOLDER}/apache2.conf"
 SETTINGS = "/etc/openstack-dashboard/local_settings.d/_9000_quorate.py"
+BOUNDED = "/etc/openstack-dashboard/local_settings.d/_9001_quorate_bounded.py"
 SECRET_KEY = "/var/lib/openstack-dashboard/secret-key/.secret_key_store"
 ALIVE, ALIVE_FILE = "/alive", "/usr/local/share/quorate/horizon/alive"
 DISABLE = "/etc/openstack-dashboard/healthcheck_disable"
@@ -41,6 +43,8 @@ LOGIN = "/horizon/auth/login/"
 MARK = "csrfmiddlewaretoken"
 """Only in a log-in page that Django made itself."""
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+CONNECT_S = 10
+"""Longer than a virtual IP needs to move, with the kernel's tries after 1, 3 and 7 s."""
 PARSES = ("python3", "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", "{}")
 MODULES = (
     *("mpm_event", "authz_core", "alias", "mime", "rewrite", "headers", "filter", "deflate"),
@@ -64,6 +68,10 @@ class HorizonOptions(Options):
     session_timeout_s: Annotated[int, Field(ge=300, le=86400)] = 3600
     hosts: tuple[str, ...] = ()
     """Names under which people reach it, besides the virtual IP."""
+    uploads: Literal["direct", "legacy", "off"] = "direct"
+    """How images get to Glance: from the browser itself; through the dashboard and its disk; not at all."""
+    api_timeout_s: Annotated[int, Field(ge=5, le=55)] = 25
+    """How long a service may be silent before its panel says so, instead of waiting."""
 
 
 class Horizon(Service):
@@ -71,6 +79,7 @@ class Horizon(Service):
 
     name = "horizon"
     summary = "The dashboard: Horizon on every controller"
+    memory_mib = 220
     modes = (Mode.ACTIVE_ACTIVE,)
     needs_vip = True
     needs = ("keystone", "memcached")
@@ -81,7 +90,7 @@ class Horizon(Service):
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """The front end and the clone."""
         url = f"http://127.0.0.1:{PORT}{LOGIN}"
-        clone = http_clone(self.name, UNIT, url, deadline_s=8, monitor_s=30, monitor_timeout_s=40)
+        clone = http_clone(self.name, UNIT, url, deadline_s=8, monitor_s=30, monitor_timeout_s=60)
         return Offers(
             frontends=(Frontend(self.name, port=PUBLIC_PORT, backend_port=PORT, check=HttpCheck(ALIVE)),),
             fragment=Fragment(resources=(clone,)),
@@ -110,7 +119,9 @@ class Horizon(Service):
             memcached=[f"{ctx.cluster.address(peer)}:11211" for peer in ctx.controllers],
             keystone=f"https://{ctx.vips['keystone']}:5000/v3",
             ca=BUNDLE,
+            uploads=options.uploads,
         )
+        bounded = render("horizon/bounded.py.j2", connect_s=CONNECT_S, silent_s=options.api_timeout_s)
         apache = render(
             "horizon/apache2.conf.j2",
             addresses=(address, "127.0.0.1"),
@@ -135,6 +146,7 @@ class Horizon(Service):
                 secret=True,
             ),
             file(SETTINGS, settings, validate=PARSES),
+            file(BOUNDED, bounded, validate=PARSES),
             file(CONFIG, apache, validate=("apache2", "-t", "-f", "{}")),
             file(unit_path, render("horizon/horizon.service.j2", configuration=CONFIG)),
         )
@@ -167,6 +179,9 @@ class Horizon(Service):
             return await dashboard.same_session_everywhere(outside, nodes, PORT)
 
         yield VerifyStep(self.name, "one session on every controller", everywhere, timeout_s=60)
+        if shown := sorted({panel.service for panel in panels.PANELS} & set(ctx.options)):
+            show = partial(panels.show, services=shown)
+            yield VerifyStep(self.name, "panels show what is there", show, timeout_s=180)
 
 
 def judge(state: Mapping[str, Any]) -> Judgement:

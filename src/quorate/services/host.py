@@ -11,7 +11,7 @@ from quorate.resources.packages import packages
 from quorate.resources.sysctl import sysctl
 from quorate.services.base import Context, Service
 from quorate.services.rendering import render
-from quorate.spec.model import Mode
+from quorate.spec.model import Cluster, Mode
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """Every CA that the host trusts: made by update-ca-certificates(8)."""
@@ -42,6 +42,11 @@ class Host(Service):
     always = True
     packages = ("ca-certificates", "curl", "iproute2", "openssl", "procps", "python3")
 
+    @classmethod
+    def packages_on(cls, cluster: Cluster, node: str) -> Iterable[str]:
+        """The same on every node, whatever it is for."""
+        return cls.packages
+
     def resources(self, ctx: Context) -> Iterable[Placed]:
         """In the first stage, on every node."""
         ca = ctx.pki.ca
@@ -51,7 +56,7 @@ class Host(Service):
         hosts = names(ctx)
         for node in ctx.cluster.nodes:
             for resource in (
-                packages(ctx.packages),
+                packages(ctx.packages[node]),
                 directory(PROGRAMS),
                 file("/etc/hosts", hosts),
                 sysctl(KERNEL),

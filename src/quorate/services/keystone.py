@@ -13,6 +13,8 @@ from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.command import command
 from quorate.resources.file import directory, file
 from quorate.resources.http import http
+from quorate.resources.identity import Entry, User
+from quorate.resources.identity import identity as identity_of
 from quorate.resources.keyring import keyring
 from quorate.resources.schema import schema
 from quorate.resources.unit import unit
@@ -31,6 +33,11 @@ from quorate.services.base import (
     VerifyStep,
 )
 from quorate.services.clients import identity
+from quorate.services.day import account
+from quorate.services.day.contract import Step
+from quorate.services.openstack.health import access
+from quorate.services.openstack.settings import PROJECT
+from quorate.services.openstack.settings import endpoint as endpoint_of
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -43,6 +50,7 @@ ADMIN_SECRET = "keystone-admin"
 FERNET_REPOSITORY, CREDENTIAL_REPOSITORY = "keystone-fernet.json", "keystone-credential.json"
 DATABASE = Database("keystone", "keystone")
 HEADS = "/usr/lib/python3/dist-packages/keystone/common/sql/migrations/versions/*_HEAD"
+BOOTSTRAP = "keystone: account admin and catalogue"
 INTERFACES = ("admin", "internal", "public")
 
 
@@ -69,6 +77,7 @@ class Keystone(Service):
 
     name = "keystone"
     summary = "Identity: Keystone on every controller, Fernet tokens"
+    memory_mib = 140
     modes = (Mode.ACTIVE_ACTIVE,)
     needs_vip = True
     needs = ("galera", "memcached")
@@ -79,7 +88,7 @@ class Keystone(Service):
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """The front end, the schema and the clone."""
         url = f"http://127.0.0.1:{PORT}/v3"
-        clone = http_clone(self.name, UNIT, url, deadline_s=5, monitor_s=15, monitor_timeout_s=30)
+        clone = http_clone(self.name, UNIT, url, deadline_s=5, monitor_s=15, monitor_timeout_s=60, held=False)
         return Offers(
             frontends=(
                 Frontend(
@@ -149,6 +158,7 @@ class Keystone(Service):
                 "user": "admin",
                 "password": str(ctx.secrets.password(ADMIN_SECRET)),
                 "project": "admin",
+                # Of its own: made by this node's Keystone, as a proof that it can.
                 "cache": "/run/quorate/keystone-probe-token",
                 "timeout_s": 4.0,
             }
@@ -158,7 +168,16 @@ class Keystone(Service):
         """A token, a list, and a project made and removed, through the virtual IP."""
         yield VerifyStep(self.name, "issue a token", identity.issue_token)
         yield VerifyStep(self.name, "list projects", identity.list_projects)
-        yield VerifyStep(self.name, "create and delete a project", identity.create_and_delete_project)
+        yield VerifyStep(
+            self.name,
+            "create and delete a project",
+            identity.create_and_delete_project,
+            timeout_s=identity.GONE_S + 25,
+        )
+
+    def day(self, ctx: Context) -> Iterable[Step]:
+        """The tenant's account, made in the morning and deleted in the evening."""
+        return account.steps(self.name)
 
 
 def endpoint(ctx: Context) -> str:
@@ -180,7 +199,7 @@ def bootstrap(ctx: Context) -> Iterable[Resource]:
     )
     urls = [word for interface in INTERFACES for word in (f"--bootstrap-{interface}-url", url)]
     yield command(
-        "keystone: account admin and catalogue",
+        BOOTSTRAP,
         check=("mariadb", "-N", "-B", "--connect-timeout=5", DATABASE.name),
         check_stdin=check,
         expect=f"endpoints={len(INTERFACES)} admin=1",
@@ -189,6 +208,29 @@ def bootstrap(ctx: Context) -> Iterable[Resource]:
         after=(tables.id,),
         secret=True,
         timeout_s=120,
+    )
+    if ctx.accounts or ctx.catalogue:
+        yield others(ctx)
+
+
+def others(ctx: Context) -> Resource:
+    """The accounts and the catalogue entries that the other services offer."""
+    return identity_of(
+        "accounts and catalogue of the services",
+        database=DATABASE.name,
+        project=PROJECT,
+        region=ctx.cluster.region,
+        users=[
+            User(account.name, ctx.secrets.password(f"os-{account.name}"), account.roles)
+            for account in ctx.accounts
+        ],
+        entries=[
+            Entry(entry.type, entry.name, endpoint_of(ctx, entry.service, entry.port) + entry.path)
+            for entry in ctx.catalogue
+        ],
+        access=access(ctx, timeout_s=20.0),
+        kept="/run/quorate/known-passwords",
+        after=(f"command:{BOOTSTRAP}",),
     )
 
 

@@ -33,6 +33,7 @@ class Memcached(Service):
 
     name = "memcached"
     summary = "The cache of tokens and sessions: memcached on every controller"
+    memory_mib = 20
     modes = (Mode.SELF,)
     packages = ("memcached",)
     units = (UNIT,)

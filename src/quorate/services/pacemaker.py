@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from quorate.pacemaker import cib
+from quorate.pacemaker.model import Clone
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.command import command
 from quorate.resources.file import directory, file
+from quorate.resources.shared_filesystem import WATCH_UNIT
 from quorate.resources.unit import unit
 from quorate.services.base import Context, Health, HealthProbe, Judgement, Options, Service
 from quorate.services.rendering import TEMPLATES, render
@@ -22,6 +24,11 @@ ENVIRONMENT = "/etc/default/pacemaker"
 PROGRAMS = "/usr/local/lib/quorate"
 WAIT = f"{PROGRAMS}/wait-for-peers"
 AGENTS = "/usr/lib/ocf/resource.d/quorate"
+OWN_AGENTS = ("unit", "gate", "files")
+"""Resource agents of ours, ``ocf:quorate:<name>``: shell programs in templates/pacemaker."""
+PYTHON_AGENTS = ("storage",)
+"""The same, in Python."""
+PARSES = ("python3", "-c", "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())", "{}")
 FIRST = "/var/lib/pacemaker/cib/cib.xml"
 JOIN_WAIT_S = 60.0
 DEFAULTS = {"resource-stickiness": "100", "migration-threshold": "3", "failure-timeout": "60s"}
@@ -48,6 +55,7 @@ class Pacemaker(Service):
 
     name = "pacemaker"
     summary = "The cluster manager: what runs where, and what happens when a node is lost"
+    memory_mib = 120
     modes = (Mode.SELF,)
     always = True
     # The command-line tools are only recommended by Debian; xmllint is what the Galera agent needs.
@@ -61,15 +69,15 @@ class Pacemaker(Service):
         assert isinstance(options, PacemakerOptions)
         drop_in = render("pacemaker/pacemaker.service.conf.j2", program=WAIT, wait_s=options.peers_wait_s)
         wait = (TEMPLATES / "pacemaker" / "wait-for-peers").read_text()
-        agent = (TEMPLATES / "pacemaker" / "unit").read_text()
         environment = render("pacemaker/default.j2", action_limit=options.action_limit)
+        for node in ctx.cluster.nodes:
+            for resource in (directory(AGENTS), *_agents()):
+                yield Placed(Stage.CONFIG, node, resource)
         for node in ctx.controllers:
             for resource in (
                 file(ENVIRONMENT, environment),
                 directory(PROGRAMS),
                 file(WAIT, wait, mode=0o755, validate=("sh", "-n", "{}")),
-                directory(AGENTS),
-                file(f"{AGENTS}/unit", agent, mode=0o755, validate=("sh", "-n", "{}")),
                 directory(DROP_IN),
                 file(f"{DROP_IN}/quorate.conf", drop_in, after=(f"file:{WAIT}",)),
                 _first_configuration(properties(ctx)),
@@ -80,6 +88,7 @@ class Pacemaker(Service):
             )
             yield Placed(Stage.MEMBERSHIP, node, _joined(node))
         yield Placed(Stage.CLUSTER, ctx.leader, _configuration(ctx, options.settle_s))
+        yield Placed(Stage.SERVICES, ctx.leader, _released(ctx, options.settle_s))
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """Every node's own view."""
@@ -127,6 +136,17 @@ def _first_configuration(options: Mapping[str, str]) -> Resource:
     )
 
 
+def _agents() -> Iterable[Resource]:
+    for name in OWN_AGENTS:
+        program = (TEMPLATES / "pacemaker" / name).read_text()
+        yield file(f"{AGENTS}/{name}", program, mode=0o755, validate=("sh", "-n", "{}"))
+    for name in PYTHON_AGENTS:
+        program = (TEMPLATES / "pacemaker" / name).read_text()
+        yield file(f"{AGENTS}/{name}", program, mode=0o755, validate=PARSES)
+    watch = (TEMPLATES / "pacemaker" / WATCH_UNIT).read_text()
+    yield file(f"/etc/systemd/system/{WATCH_UNIT}", watch)
+
+
 def _joined(node: str) -> Resource:
     return Resource(
         "pacemaker",
@@ -138,14 +158,25 @@ def _joined(node: str) -> Resource:
     )
 
 
+def held(ctx: Context) -> list[str]:
+    """The clones that are not started, when they are new, before `Stage.SERVICES`."""
+    parts = (one for fragment in ctx.fragments for one in fragment.resources)
+    return [one.id for one in parts if isinstance(one, Clone) and one.held]
+
+
 def _configuration(ctx: Context, settle_s: int) -> Resource:
     return Resource(
         "cib",
         "configuration",
-        {"document": document(ctx), "settle_s": settle_s},
+        {"document": document(ctx), "held": held(ctx), "settle_s": settle_s},
         {"differences": []},
         timeout_s=settle_s + 90.0,
     )
+
+
+def _released(ctx: Context, settle_s: int) -> Resource:
+    args = {"clones": held(ctx), "settle_s": settle_s}
+    return Resource("released", "services", args, {"held": []}, timeout_s=settle_s + 90.0)
 
 
 def judge(state: Mapping[str, Any]) -> Judgement:

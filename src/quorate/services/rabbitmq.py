@@ -33,7 +33,7 @@ from quorate.services.base import (
     VerifyStep,
 )
 from quorate.services.clients import messages
-from quorate.services.rendering import render
+from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import Cluster, Mode
 
 PORT, TLS_PORT, MANAGEMENT_PORT = 5672, 5671, 15672
@@ -42,6 +42,10 @@ ETC = "/etc/rabbitmq"
 TLS = f"{ETC}/quorate"
 COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d"
+WATCH = "/usr/local/lib/quorate/rabbitmq-watch.py"
+WATCH_UNIT = "quorate-rabbitmq-watch.service"
+WATCH_SETTINGS = "/etc/quorate/rabbitmq-watch.json"
+PARSES = ("python3", "-c", "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())", "{}")
 OWN = "quorate"
 """Account of verify, of drills and of the nodes' own probes."""
 
@@ -96,6 +100,7 @@ class Rabbitmq(Service):
 
     name = "rabbitmq"
     summary = "The message broker: RabbitMQ, quorum queues on every controller"
+    memory_mib = 130
     modes = (Mode.SELF,)
     packages = ("rabbitmq-server",)
     units = (UNIT,)
@@ -108,7 +113,7 @@ class Rabbitmq(Service):
     def resources(self, ctx: Context) -> Iterable[Placed]:
         """Files before the first start, the cookie above all; then the unit, and proof that it listens."""
         for node in ctx.controllers:
-            for resource in self._configured(ctx, node):
+            for resource in (*self._configured(ctx, node), *_watched(ctx, node)):
                 yield Placed(Stage.CONFIG, node, resource)
             runs = replace(unit(UNIT, active=True, timeout_s=300), name=f"{UNIT}: runs")
             yield Placed(Stage.READY, node, runs)
@@ -167,13 +172,7 @@ class Rabbitmq(Service):
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """Members, alarms and partitions, as this node sees them."""
         for node in ctx.controllers:
-            args = {
-                "url": f"http://127.0.0.1:{MANAGEMENT_PORT}",
-                "user": OWN,
-                "password": str(ctx.secrets.password(f"mq-{OWN}")),
-                "node": f"rabbit@{node}",
-                "timeout_s": 3.0,
-            }
+            args = {**_interface(ctx, node), "timeout_s": 3.0}
             yield HealthProbe(self.name, node, "rabbitmq", args, partial(judge, members=len(ctx.controllers)))
 
     def verify(self, ctx: Context) -> Iterable[VerifyStep]:
@@ -181,6 +180,30 @@ class Rabbitmq(Service):
         for node in ctx.controllers:
             title = f"publish, confirm and consume on {node}"
             yield VerifyStep(self.name, title, partial(messages.publish_and_consume, node=node))
+
+
+def _interface(ctx: Context, node: str) -> dict[str, Any]:
+    """How the broker is asked on its own node."""
+    return {
+        "url": f"http://127.0.0.1:{MANAGEMENT_PORT}",
+        "user": OWN,
+        "password": str(ctx.secrets.password(f"mq-{OWN}")),
+        "node": f"rabbit@{node}",
+    }
+
+
+def _watched(ctx: Context, node: str) -> Iterable[Resource]:
+    """What restarts a broker that a network fault left on the smaller side for good."""
+    settings = json.dumps({**_interface(ctx, node), "members": len(ctx.controllers)}) + "\n"
+    path = f"/etc/systemd/system/{WATCH_UNIT}"
+    files = (
+        file(WATCH, (TEMPLATES / "rabbitmq" / "watch.py").read_text(), mode=0o755, validate=PARSES),
+        file(WATCH_SETTINGS, settings, mode=0o600, secret=True),
+        file(path, render("rabbitmq/watch.service.j2", program=WATCH, settings=WATCH_SETTINGS)),
+    )
+    yield from files
+    after = tuple(each.id for each in files)
+    yield unit(WATCH_UNIT, enabled=True, active=True, restart_on=(WATCH, WATCH_SETTINGS, path), after=after)
 
 
 def judge(state: Mapping[str, Any], *, members: int) -> Judgement:

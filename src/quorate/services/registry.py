@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from quorate.pacemaker.model import Fragment
 from quorate.resources.base import Placed
 from quorate.secrets.pki import Pki
 from quorate.secrets.store import Secrets
-from quorate.services.base import Context, HealthProbe, Offers, Options, Service, VerifyStep
+from quorate.services.base import Context, Frontend, HealthProbe, Offers, Options, Service, VerifyStep
+from quorate.services.day.contract import Step
+from quorate.services.own import Own
 from quorate.spec.model import Cluster, Mode
 
 
@@ -54,13 +56,56 @@ def available() -> dict[str, type[Service]]:
     return dict(sorted(collect(classes).items()))
 
 
-def _packages(services: Iterable[type[Service] | Service]) -> tuple[str, ...]:
-    return tuple(sorted({package for service in services for package in service.packages}))
+def packages_of(cluster: Cluster, node: str) -> tuple[str, ...]:
+    """The Debian packages that ``node`` needs, sorted: what the image of its machine has to hold.
+
+    Not the same on all nodes: ``pacemaker`` and ``pacemaker-remote`` exclude each other. Services that there
+    are not are left out: `platform` is who reports them.
+    """
+    known = available()
+    found = {
+        package for name in _chosen(cluster, known) for package in known[name].packages_on(cluster, node)
+    }
+    for service in _own(cluster, known).values():
+        found.update(service.packages_for(cluster, node))
+    return tuple(sorted(found))
 
 
-def image_packages() -> tuple[str, ...]:
-    """The Debian packages of all services there are, sorted: what a machine image has to hold."""
-    return _packages(available().values())
+def memory_of(cluster: Cluster, node: str) -> int:
+    """The memory in MiB that the services of ``node`` take in a lab; the system itself comes on top."""
+    known = available()
+    chosen = [known[name] for name in _chosen(cluster, known)]
+    controller, compute = node in cluster.controllers, node in cluster.computes
+    return sum(one.memory_mib * controller + one.compute_memory_mib * compute for one in chosen)
+
+
+def _chosen(cluster: Cluster, known: Mapping[str, type[Service]]) -> list[str]:
+    """The services of ``cluster`` that quorate knows: the platform's own first, then as in cluster.yaml."""
+    always = [name for name, service in known.items() if service.always]
+    return always + [
+        name
+        for name, spec in cluster.services.items()
+        if name in known and spec.enabled and not known[name].always
+    ]
+
+
+def _own(cluster: Cluster, known: Mapping[str, type[Service]]) -> dict[str, Own]:
+    """The services of ``cluster`` that are the user's own."""
+    return {
+        name: Own(name, spec)
+        for name, spec in cluster.services.items()
+        if spec.own and spec.enabled and name not in known
+    }
+
+
+def _clashes(frontends: Iterable[Frontend], vips: Mapping[str, str]) -> Iterator[str]:
+    """Front ends that want the same port of the same address: HAProxy would not start."""
+    owners: dict[tuple[str, int], str] = {}
+    for one in frontends:
+        address = vips.get(one.service, "")
+        owner = owners.setdefault((address, one.port), one.service)
+        if address and owner != one.service:
+            yield f"services.{one.service}: port {one.port} of {address} is {owner}'s; choose another one"
 
 
 @dataclass(frozen=True)
@@ -102,6 +147,10 @@ class Platform:
         """Every functional proof, from outside."""
         return [step for service in self.services.values() for step in service.verify(self.ctx)]
 
+    def day_steps(self) -> list[Step]:
+        """Every step of a tenant's day."""
+        return [step for service in self.services.values() for step in service.day(self.ctx)]
+
 
 def platform(cluster: Cluster, home: Home, folder: Path | None = None) -> Platform:
     """The platform that ``cluster`` describes, with its secrets and certificates in ``home``.
@@ -116,15 +165,10 @@ def platform(cluster: Cluster, home: Home, folder: Path | None = None) -> Platfo
             All of them are reported at once.
     """
     known = available()
-    unknown = [name for name in cluster.services if name not in known]
+    unknown = [name for name, spec in cluster.services.items() if name not in known and not spec.own]
     findings = [f"services.{name}: there is no such service" for name in unknown]
-    chosen = [name for name, service in known.items() if service.always]
-    chosen += [
-        name
-        for name, spec in cluster.services.items()
-        if name in known and spec.enabled and not known[name].always
-    ]
-    services = {name: known[name]() for name in chosen}
+    services: dict[str, Service] = {name: known[name]() for name in _chosen(cluster, known)}
+    services |= _own(cluster, known)
     options: dict[str, Options] = {}
     modes: dict[str, Mode] = {}
     for name, service in services.items():
@@ -144,9 +188,10 @@ def platform(cluster: Cluster, home: Home, folder: Path | None = None) -> Platfo
     if findings:
         raise SpecError("the services cannot be put together", tuple(findings), where=str(home.spec))
     offers = {name: service.offers(cluster, options[name]) for name, service in services.items()}
-    ctx = _context(
-        cluster, home, folder or home.path, offers, vips, options, modes, _packages(services.values())
-    )
+    clashes = tuple(_clashes((one for offer in offers.values() for one in offer.frontends), vips))
+    if clashes:
+        raise SpecError("the services cannot be put together", clashes, where=str(home.spec))
+    ctx = _context(cluster, home, folder or home.path, offers, vips, options, modes)
     parts = [offer.fragment for offer in offers.values()]
     parts += [service.fragment(ctx) for service in services.values()]
     return Platform(replace(ctx, fragments=tuple(part for part in parts if part != Fragment())), services)
@@ -160,7 +205,6 @@ def _context(
     vips: Mapping[str, str],
     options: Mapping[str, Options],
     modes: Mapping[str, Mode],
-    packages: tuple[str, ...],
 ) -> Context:
     return Context(
         cluster=cluster,
@@ -170,11 +214,14 @@ def _context(
         frontends=tuple(frontend for offer in offers.values() for frontend in offer.frontends),
         databases=tuple(database for offer in offers.values() for database in offer.databases),
         message_users=tuple(user for offer in offers.values() for user in offer.message_users),
+        accounts=tuple(account for offer in offers.values() for account in offer.accounts),
+        catalogue=tuple(entry for offer in offers.values() for entry in offer.catalogue),
+        pools=tuple(pool for offer in offers.values() for pool in offer.pools),
         fragments=(),
         vips=vips,
         options=options,
         modes=modes,
-        packages=packages,
+        packages={node: packages_of(cluster, node) for node in cluster.nodes},
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from quorate.spec.model import Mode
+from quorate.spec.model import Mode, Use
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class KnownService:
         always: part of every cluster, named in the file or not.
         options: the model of its ``options``.
         needs: services without which it cannot be.
+        networks: uses of networks without which it cannot be.
+        units: the systemd units that are its.
     """
 
     summary: str
@@ -29,6 +31,8 @@ class KnownService:
     always: bool
     options: type[BaseModel]
     needs: tuple[str, ...] = ()
+    networks: tuple[Use, ...] = ()
+    units: tuple[str, ...] = ()
 
 
 Catalogue = Mapping[str, KnownService]

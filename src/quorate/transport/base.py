@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,12 +18,15 @@ class Command:
         on_line: called with each line of its standard output as it comes (they are in `Completed.stdout`
             too), so that what was already reported is not lost with the connection. Must be quick and must
             not raise.
+        feed: gives more for its standard input, after ``stdin``, as often as it is asked; ``b""`` ends it.
+            For programs that are talked to while they run.
     """
 
     argv: tuple[str, ...]
     stdin: bytes = field(default=b"", repr=False)
     timeout_s: float = 60.0
     on_line: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
+    feed: Callable[[], Awaitable[bytes]] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

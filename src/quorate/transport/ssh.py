@@ -87,15 +87,13 @@ class SshTransport:
         try:
             reading = asyncio.ensure_future(_lines(process.stdout, command))
             errors = asyncio.ensure_future(process.stderr.read())
+            feeding = asyncio.ensure_future(_feed(process.stdin, command))
             try:
-                # It may end without having read anything. What became of it, its exit status says.
-                with suppress(BrokenPipeError):
-                    process.stdin.write(command.stdin)
-                    process.stdin.write_eof()
                 out, err = await asyncio.gather(reading, errors)
             finally:
                 reading.cancel()
                 errors.cancel()
+                feeding.cancel()
             await process.wait_closed()
         finally:
             process.close()
@@ -160,6 +158,15 @@ class SshTransport:
 
 
 AGAIN = "run it again: it looks at the node first and carries on from there"
+
+
+async def _feed(stream: asyncssh.SSHWriter[bytes], command: Command) -> None:
+    # It may end without having read anything. What became of it, its exit status says.
+    with suppress(OSError):
+        stream.write(command.stdin)
+        while command.feed is not None and (more := await command.feed()):
+            stream.write(more)
+        stream.write_eof()
 
 
 async def _lines(stream: asyncssh.SSHReader[bytes], command: Command) -> bytes:

@@ -13,8 +13,10 @@ from quorate.drill.model import Finding
 def run(history: History) -> Iterable[Finding]:
     """One finding an endpoint that writes."""
     endpoints = [name for name, endpoint in history.endpoints.items() if endpoint["writes"]]
-    if not endpoints:
-        yield CHECK.doubt("no workload wrote anything, so nothing was promised")
+    if not history.endpoints:
+        yield CHECK.doubt("no client was there, so nothing was promised")
+    elif not endpoints:
+        yield CHECK.passed("no client of this cluster writes, so nothing could be lost")
     for endpoint in endpoints:
         if not any(readback.endpoint == endpoint for readback in history.readbacks):
             yield CHECK.doubt(f"{endpoint}: what was written was never read back")
@@ -31,6 +33,10 @@ def _judge(account: Account) -> Finding:
         )
     if account.duplicated_wrongly:
         return CHECK.failed(f"{name}: {account.duplicated_wrongly} keys are there more than once")
+    if account.disordered:
+        return CHECK.failed(f"{name}: records are not in the order they were sent", _some(account.disordered))
+    if min(account.strangers, default=0) < 0:
+        return CHECK.failed(f"{name}: there are records that cannot be read: what was written is damaged")
     if account.strangers:
         return CHECK.failed(f"{name}: found keys that were never sent", _some(account.strangers))
     if account.differing:

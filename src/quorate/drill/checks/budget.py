@@ -23,7 +23,10 @@ def run(history: History) -> Iterable[Finding]:
     budgeted = {
         name: each["budget_s"] for name, each in history.endpoints.items() if each["budget_s"] is not None
     }
-    if not budgeted:
+    waits = any(each.get("waits") for each in history.endpoints.values())
+    if not budgeted and waits:
+        yield CHECK.passed("what was hit has to wait, for as long as it takes")
+    elif not budgeted:
         yield CHECK.doubt("no endpoint has a budget for this fault")
     for endpoint, budget in budgeted.items():
         yield _judge(history, endpoint, float(budget), history.injected)

@@ -52,7 +52,10 @@ def outside_the_cluster(seen: Observation) -> Iterator[Problem]:
         state = seen.view.node(look.node) if seen.view else None
         if seen.starting(look.node):
             continue
-        if look.view is None:
+        if look.node in seen.cluster.remotes:
+            if look.view is None or not seen.online(look.node):
+                yield _not_connected(seen, look)
+        elif look.view is None:
             yield Problem(
                 f"its Pacemaker does not answer: {look.why_no_view}",
                 look.node,
@@ -67,6 +70,17 @@ def outside_the_cluster(seen: Observation) -> Iterator[Problem]:
                 "look at both Corosync links: corosync-cfgtool -s on it and on a peer",
                 Severity.CRITICAL if look.view.quorate else Severity.WARNING,
             )
+
+
+def _not_connected(seen: Observation, look: NodeLook) -> Problem:
+    """A remote node that lives without the cluster: nobody would fence it, or move what runs on it."""
+    address = seen.cluster.address(look.node)
+    return Problem(
+        "it is up, but no controller is connected to it: the cluster does not watch it",
+        look.node,
+        f"on it: systemctl status pacemaker_remote; on a controller: crm_mon -1rf; it has to reach "
+        f"{address}, port 3121, and tries again by itself",
+    )
 
 
 def unclean(seen: Observation) -> Iterator[Problem]:
@@ -123,12 +137,12 @@ def quorum(seen: Observation) -> Iterator[Problem]:
         )
         return
     if not any(view.quorate for view in seen.views.values()):
-        members = len(seen.cluster.nodes)
-        missing = (
-            ", ".join(name for name in seen.looks if not seen.online(name)) or "none by their own account"
-        )
+        votes = seen.cluster.controllers
+        members = len(votes)
+        missing = ", ".join(name for name in votes if not seen.online(name)) or "none by their own account"
         yield critical(
-            f"no majority: {members // 2 + 1} of {members} nodes are needed, so all managed services stopped",
+            f"no majority: {members // 2 + 1} of {members} controllers are needed, so all managed services "
+            "stopped",
             seen.cluster.cluster,
             f"bring back: {missing}",
         )

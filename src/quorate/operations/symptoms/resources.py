@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from quorate.operations.observation import Observation
 from quorate.operations.problems import Problem, Severity, critical
+from quorate.spec.model import Mode
 
 FENCING = "stonith:"
 """How the agent of a fencing device starts in what crm_mon prints."""
@@ -30,7 +31,7 @@ def virtual_ips(seen: Observation) -> Iterator[Problem]:
             yield critical(
                 f"its virtual IP is on no node{unless}",
                 where,
-                f"on a node: crm_mon -1rf shows why {resource} does not run; it needs a healthy HAProxy",
+                f"on a node: crm_mon -1rf shows why {resource} does not run; it needs {_needs(seen, names)}",
             )
         elif len(holders) > 1:
             yield critical(
@@ -39,6 +40,12 @@ def virtual_ips(seen: Observation) -> Iterator[Problem]:
                 f"if it lasts more than some seconds: crm_mon -1 says where {resource} belongs; on the other "
                 f"node: ip address del {address}/… dev …",
             )
+
+
+def _needs(seen: Observation, services: list[str]) -> str:
+    """What has to be there before an address is."""
+    moves = any(seen.modes.get(name) is Mode.ACTIVE_PASSIVE for name in services)
+    return "what stands before it in its group" if moves else "a healthy HAProxy"
 
 
 def fencing_devices(seen: Observation) -> Iterator[Problem]:
@@ -119,9 +126,9 @@ def failed_operations(seen: Observation) -> Iterator[Problem]:
             )
 
 
-def _settled(seen: Observation, node: str) -> bool:
-    """Whether ``node`` should run everything by now."""
-    return node in seen.cluster.controllers and not seen.starting(node)
+def _settled(seen: Observation, node: str, parent: str) -> bool:
+    """Whether ``node`` should run one of the clone ``parent`` by now."""
+    return node in seen.homes.get(parent, seen.cluster.controllers) and not seen.starting(node)
 
 
 def missing_instances(seen: Observation) -> Iterator[Problem]:
@@ -139,7 +146,7 @@ def missing_instances(seen: Observation) -> Iterator[Problem]:
     for parent, running in clones.items():
         for node in ready:
             known = any(where == node and parent.startswith(resource) for resource, where in failing)
-            if node not in running and running and not known and _settled(seen, node):
+            if node not in running and running and not known and _settled(seen, node, parent):
                 yield Problem(
                     f"{parent} does not run on it",
                     node,
@@ -151,4 +158,21 @@ def missing_instances(seen: Observation) -> Iterator[Problem]:
             )
 
 
-RULES = (virtual_ips, fencing_devices, failed_operations, missing_instances)
+def incomplete_groups(seen: Observation) -> Iterator[Problem]:
+    """Groups that run in part: what serves clients comes last."""
+    view = seen.view
+    if view is None or not view.quorate:
+        return
+    for group in (name for name, nodes in seen.homes.items() if not nodes):
+        members = view.instances(group)
+        stopped = [one.id for one in members if not one.nodes and not one.pending]
+        where = [node for one in members for node in one.nodes]
+        if stopped and where and not any(one.pending for one in members):
+            yield critical(
+                f"{group} stands still half-way: {', '.join(stopped)} did not start",
+                where[0],
+                f"on it: crm_mon -1rf, and journalctl -b -u pacemaker | grep {stopped[0]}",
+            )
+
+
+RULES = (virtual_ips, fencing_devices, failed_operations, missing_instances, incomplete_groups)

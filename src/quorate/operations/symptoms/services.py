@@ -9,6 +9,7 @@ from quorate.operations.observation import Finding, Observation
 from quorate.operations.problems import Problem, Severity
 from quorate.operations.symptoms.replicas import HAPROXY
 from quorate.services.base import Health
+from quorate.spec.model import Mode
 
 COVERED = frozenset({"pacemaker", "fencing"})
 """What other rules say in more detail, once for the whole cluster."""
@@ -27,7 +28,8 @@ def judged(seen: Observation) -> Iterator[Problem]:
                 continue
             if seen.starting(finding.node) and (settled or not nowhere):
                 continue
-            severity = Severity.CRITICAL if nowhere else Severity.WARNING
+            felt = nowhere or _alone(seen, finding)
+            severity = Severity.CRITICAL if felt else Severity.WARNING
             said = judgement.text or f"it is {judgement.health}"
             yield Problem(f"{service}: {said}", finding.node, judgement.next_step or DEFAULT_STEP, severity)
 
@@ -44,6 +46,13 @@ def starting(seen: Observation) -> Iterator[Problem]:
                 look.node,
                 "wait; its services start and catch up by themselves",
             )
+
+
+def _alone(seen: Observation, finding: Finding) -> bool:
+    """Whether clients depend on this node alone: the active one of an active/passive service, broken."""
+    moves = seen.modes.get(finding.service) is Mode.ACTIVE_PASSIVE
+    here = bool(finding.state.get("active") or finding.state.get("vip"))
+    return moves and here and finding.judgement.health is Health.FAILED
 
 
 def _serves(finding: Finding) -> bool:

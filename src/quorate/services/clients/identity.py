@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import ssl
 import time
@@ -15,6 +16,9 @@ from quorate.errors import QuorateError
 from quorate.services.base import Outside
 
 TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
+GONE_S = 65.0
+"""While controllers disagree on which memcached lives, a cache may serve what was deleted, but not for longer
+than its expiration of 60 s (docs/decisions/0008-short-caches.md)."""
 SERVICE, PORT, ACCOUNT, ADMIN_SECRET = "keystone", 5000, "admin", "keystone-admin"
 
 
@@ -46,10 +50,19 @@ async def expect(answer: aiohttp.ClientResponse, status: int) -> None:
 
 
 @asynccontextmanager
-async def session(outside: Outside) -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client with a deadline on everything."""
-    connector = aiohttp.TCPConnector(ssl=trust(outside))
-    async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as client:
+async def session(
+    outside: Outside, *, keep: bool = True, timeout: aiohttp.ClientTimeout = TIMEOUT
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client with a deadline on everything.
+
+    Args:
+        outside: where the cloud is.
+        keep: connections for the next request. Where HAProxy cannot serve the first request of a connection
+            it says why; one that comes later is cut off without a word (HAProxy, http_return_srv_error).
+        timeout: for each request.
+    """
+    connector = aiohttp.TCPConnector(ssl=trust(outside), force_close=not keep)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as client:
         yield client
 
 
@@ -100,6 +113,17 @@ async def create_and_delete_project(outside: Outside) -> str:
         finally:
             async with client.delete(url(outside, path), headers=headers) as answer:
                 await expect(answer, 204)
-        async with client.get(url(outside, path), headers=headers) as answer:
-            await expect(answer, 404)
-    return f"{name} made, read and removed"
+        seconds = await _gone(client, url(outside, path), headers)
+    return f"{name} made, read and removed, gone after {seconds:.1f} s"
+
+
+async def _gone(client: aiohttp.ClientSession, where: str, headers: dict[str, str]) -> float:
+    """Seconds until ``where`` answers 404. Raises QuorateError where a cache keeps it for too long."""
+    started = time.monotonic()
+    while True:
+        async with client.get(where, headers=headers) as answer:
+            seconds = time.monotonic() - started
+            if answer.status == 404 or seconds > GONE_S:
+                await expect(answer, 404)
+                return seconds
+        await asyncio.sleep(0.5)

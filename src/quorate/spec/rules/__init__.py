@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from quorate.spec.catalogue import Catalogue
 from quorate.spec.findings import Finding
 from quorate.spec.model import Cluster
-from quorate.spec.rules import addresses, networks, nodes, services, vips
+from quorate.spec.rules import addresses, guests, networks, nodes, own, services, vips
 
 
 def judge(cluster: Cluster, catalogue: Catalogue | None = None) -> Iterator[Finding]:
@@ -17,8 +17,8 @@ def judge(cluster: Cluster, catalogue: Catalogue | None = None) -> Iterator[Find
         cluster: what to judge.
         catalogue: the services that there are; without it their rules are left out.
     """
-    for rule in (*networks.RULES, *nodes.RULES, *addresses.RULES, *vips.RULES):
+    for rule in (*networks.RULES, *guests.RULES, *nodes.RULES, *addresses.RULES, *vips.RULES):
         yield from rule(cluster)
     if catalogue is not None:
-        for service_rule in services.RULES:
+        for service_rule in (*services.RULES, *own.RULES):
             yield from service_rule(cluster, catalogue)

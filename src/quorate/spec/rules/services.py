@@ -9,17 +9,19 @@ from pydantic import ValidationError
 from quorate.spec import schema_errors
 from quorate.spec.catalogue import Catalogue
 from quorate.spec.findings import Finding, meant, warning
-from quorate.spec.model import Cluster
+from quorate.spec.model import Cluster, Own
 from quorate.spec.rules.addresses import free
 
 
 def known(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
     """Every service in the file exists."""
-    for name in cluster.services:
-        if name not in catalogue:
-            yield Finding(
-                ("services", name), f"there is no service {name!r}", meant(name, list(catalogue), "services")
-            )
+    for name, service in cluster.services.items():
+        if name in catalogue or service.own:
+            continue
+        right = meant(name, list(catalogue), "services")
+        if service.model_fields_set & set(Own.model_fields):
+            right = "for a service of your own say what runs it: unit (of systemd) or agent (OCF)"
+        yield Finding(("services", name), f"there is no service {name!r}", right)
 
 
 def modes(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
@@ -72,6 +74,19 @@ def needs(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
                     )
 
 
+def networks_needed(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
+    """What a service's traffic goes over is there."""
+    for name in sorted(present(cluster, catalogue)):
+        for use in catalogue[name].networks if name in catalogue else ():
+            if not cluster.networks_for(use):
+                yield Finding(
+                    ("services", name),
+                    f"{name} needs a network for {use.value}",
+                    f"add one under networks: {{cidr: …, use: {use.value}}}",
+                    relies_on=("networks",),
+                )
+
+
 def virtual_ips(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
     """With one virtual IP a service, all that clients reach have one. No address is proposed twice."""
     if cluster.vips.policy != "per-service":
@@ -99,4 +114,4 @@ def virtual_ips(cluster: Cluster, catalogue: Catalogue) -> Iterator[Finding]:
             )
 
 
-RULES = (known, modes, options, always_there, needs, virtual_ips)
+RULES = (known, modes, options, always_there, needs, networks_needed, virtual_ips)

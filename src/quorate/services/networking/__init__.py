@@ -1,0 +1,1 @@
+"""What Neutron says and knows, in parts. It is no service itself."""

@@ -1,0 +1,1 @@
+"""Parts of the service `ceph`: who is where, the accounts, the judgements."""
