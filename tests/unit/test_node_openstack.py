@@ -174,6 +174,27 @@ def test_without_a_token_nobody_else_is_asked(
     assert cloud.asked == []
 
 
+def test_looks_that_come_together_share_that_keystone_cannot_be_reached(
+    access: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def unreachable(where: dict[str, Any]) -> str:
+        tried.append(where["url"])
+        raise OSError("No route to host")
+
+    monkeypatch.setattr(openstack, "issue", unreachable)
+    with pytest.raises(OSError, match="No route"):
+        openstack.token(access)
+    with pytest.raises(ValueError, match="No route"):
+        openstack.token(access)
+    assert len(tried) == 1
+    past = time.time() - openstack.SILENT_S
+    os.utime(access["cache"] + ".silent", (past, past))
+    with pytest.raises(OSError, match="No route"):
+        openstack.token(access)
+
+
 def test_a_token_past_its_time_is_used_on_while_keystone_gives_no_other(
     cloud: Cloud, its: openstack.Api, access: dict[str, Any]
 ) -> None:

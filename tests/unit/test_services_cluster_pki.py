@@ -48,6 +48,13 @@ def test_other_names_or_a_near_end_make_a_new_one(home: Home, later: timedelta) 
     assert Pki(home, end + later).certificate("web", ["10.0.0.1"], ["web.demo"]) != second
 
 
+def test_one_that_may_not_do_what_is_wanted_is_made_anew(home: Home) -> None:
+    server = Pki(home, NOW).certificate("web", ["10.0.0.1"])
+    both = Pki(home, NOW).certificate("web", ["10.0.0.1"], client=True)
+    assert both != server
+    assert Pki(home, NOW).certificate("web", ["10.0.0.1"], client=True) == both
+
+
 def test_keys_are_for_their_owner_only(home: Home) -> None:
     Pki(home, NOW).certificate("web", ["10.0.0.1"])
     assert {

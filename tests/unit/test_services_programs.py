@@ -191,6 +191,32 @@ def test_a_monitor_asks_the_service_and_not_only_its_unit(
     assert agent(tmp_path, "monitor", state, check, target=target) == code
 
 
+@pytest.mark.parametrize(
+    ("state", "avg10", "starved", "code"),
+    [
+        ("active", "93.20", "80", 0),
+        ("active", "12.00", "80", 1),
+        ("active", "93.20", "0", 1),
+        ("inactive", "93.20", "80", 7),
+        ("deactivating", "93.20", "80", 1),
+    ],
+)
+def test_late_is_not_failed_where_there_is_no_processor_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, avg10: str, starved: str, code: int
+) -> None:
+    pressure = tmp_path / "cpu"
+    pressure.write_text(f"some avg10={avg10} avg60=1.00 avg300=1.00 total=1\nfull avg10=0.00 total=0\n")
+    monkeypatch.setenv("QUORATE_PRESSURE", str(pressure))
+    assert agent(tmp_path, "monitor", state, "command", target="false", starved=starved) == code
+
+
+def test_where_the_kernel_tells_no_pressure_a_monitor_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUORATE_PRESSURE", str(tmp_path / "absent"))
+    assert agent(tmp_path, "monitor", "active", "command", target="false", starved="80") == 1
+
+
 def test_a_start_that_never_works_and_a_stop_that_never_ends_are_failures(tmp_path: Path) -> None:
     limit = {"CRM_meta_timeout": "2000"}
     assert agent(tmp_path, "start", "active", "command", target="false", **limit) == 1
@@ -255,6 +281,15 @@ def test_the_words_of_a_check_are_not_patterns(tmp_path: Path) -> None:
 def test_the_agent_describes_itself_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     done = subprocess.run(["sh", str(AGENT), "meta-data"], capture_output=True, check=True)
     described = {each.get("name") for each in ET.fromstring(done.stdout).iter("parameter")}
-    assert described == {"unit", "check", "target", "deadline", "settle", "warmup", "patience"}
+    assert described == {
+        "unit",
+        "check",
+        "target",
+        "deadline",
+        "settle",
+        "warmup",
+        "starved",
+        "patience",
+    }
     assert agent(tmp_path, "validate-all", "active", "ping") == 6
     assert agent(tmp_path, "promote", "active") == 3

@@ -25,6 +25,9 @@ KEPT_S = 1500.0
 AGAIN_S = 60.0
 """Until a new one is asked for again, where Keystone did not give it in time. A busy Keystone would be asked
 by every look of every node at once, and each of them would fail though it has a token that is good."""
+SILENT_S = 2.0
+"""For so long after Keystone could not be reached nobody on this node tries again: a virtual IP that nobody
+has costs each look three seconds, one after the other."""
 PASSING = (401, 500, 502, 503, 504)
 """What is answered while a service, or what it needs, is not up; 401: it cannot have a token checked."""
 
@@ -182,7 +185,8 @@ def issue(access: dict[str, Any]) -> str:
 
 def token(access: dict[str, Any], *, refused: str = "") -> str:
     """The token that this node keeps for all its looks, or a new one. Checking a password costs a fifth of a
-    second of CPU by design (bcrypt), so looks that come together wait for the one that asks.
+    second of CPU by design (bcrypt), so looks that come together wait for the one that asks; they share what
+    it found, no answer too.
 
     One past its time is used on where Keystone does not give another in half the time of a request.
 
@@ -204,11 +208,16 @@ def token(access: dict[str, Any], *, refused: str = "") -> str:
         good = bool(kept) and kept != refused
         if good and time.time() - os.stat(path).st_mtime <= KEPT_S:
             return kept
+        spare = good and not access.get("fresh")
+        if not spare and (why := _silent(path)):
+            raise ValueError(f"no token: Keystone: {why}")
         try:
-            spare = good and not access.get("fresh")
             fresh = issue(access | {"timeout_s": float(access["timeout_s"]) / 2} if spare else access)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             if not spare:
+                if isinstance(error, OSError):
+                    with open(path + ".silent", "w", encoding="utf-8") as note:
+                        note.write(reason(error))
                 raise
             past = time.time() - KEPT_S + AGAIN_S
             os.utime(path, (past, past))
@@ -217,6 +226,16 @@ def token(access: dict[str, Any], *, refused: str = "") -> str:
         file.truncate()
         file.write(fresh)
         return fresh
+
+
+def _silent(path: str) -> str:
+    """Why Keystone could not be reached a moment ago; empty where nobody tried."""
+    try:
+        age = time.time() - os.stat(path + ".silent").st_mtime
+        with open(path + ".silent", encoding="utf-8") as file:
+            return file.read() if 0 <= age < SILENT_S else ""
+    except FileNotFoundError:
+        return ""
 
 
 def _locked(handle: int) -> bool:

@@ -23,6 +23,8 @@ from quorate.resources.base import State
 from quorate.services.base import Ask, Context, Outside, VerifyStep
 from quorate.transport.base import Connect
 
+AT_ONCE = 4
+"""Services that are tried at the same time: all at once, on a small plane, they would be a load test."""
 PLANE_ANSWERS = frozenset({"aio_pika", "aiohttp", "aiomysql", "aiormq", "pamqp", "pymysql"})
 """Client libraries whose exceptions are the plane's answer: refused, reset, wrong certificate or password."""
 
@@ -169,15 +171,21 @@ async def check(step: VerifyStep, outside: Outside, clock: Callable[[], float] =
 
 
 async def verify(steps: Iterable[VerifyStep], outside: Outside, listener: Listener = silent) -> Verification:
-    """Try every proof: services at the same time, the proofs of one service in their order.
+    """Try every proof: a few services at the same time, the proofs of one service in their order.
 
     Once a proof of a service did not pass, its later ones are unknown and not tried: they build on it.
     """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def prove(each: Sequence[VerifyStep]) -> list[Check]:
+        async with gate:
+            return await _service(each, outside, listener)
+
     started = monotonic()
     by_service: dict[str, list[VerifyStep]] = defaultdict(list)
     for step in steps:
         by_service[step.service].append(step)
-    results = await asyncio.gather(*(_service(each, outside, listener) for each in by_service.values()))
+    results = await asyncio.gather(*(prove(each) for each in by_service.values()))
     return Verification(tuple(check for checks in results for check in checks), monotonic() - started)
 
 

@@ -10,7 +10,10 @@ AGENT = "ocf:quorate:unit"
 SETTLE_S = "20"
 """For so long a monitor asks again, seconds, before a service has failed. Starting one costs a busy node more
 than it gains: a crash systemd has mended sooner, and from one that hangs HAProxy has taken the clients."""
-WARMUP_S = 180
+STARVED = "80"
+"""Pressure on a node's processors, percent, from which on late is not failed: otherwise all restart together,
+each start costs seconds of CPU, and what was slow stays down (docs/decisions/0016)."""
+WARMUP_S = 300
 """From the start of a unit until its service has to answer; no monitor asks it before (HAProxy does). A node
 that comes back starts a dozen of them at once."""
 
@@ -37,7 +40,7 @@ def http_clone(
         held: when new, it is not started before what it works on has been made; see `Clone`.
     """
     check = {"check": "http", "target": url, "deadline": str(deadline_s), "settle": SETTLE_S}
-    check["warmup"] = str(WARMUP_S)
+    check |= {"warmup": str(WARMUP_S), "starved": STARVED}
     primitive = Primitive(
         name,
         AGENT,
@@ -84,7 +87,7 @@ def daemon_clone(
     primitive = Primitive(
         name,
         AGENT,
-        params={"unit": unit, **check, "warmup": str(warmup_s), "settle": SETTLE_S},
+        params={"unit": unit, **check, "warmup": str(warmup_s), "settle": SETTLE_S, "starved": STARVED},
         meta={"requires": "quorum", "failure-timeout": "60s", "migration-threshold": "5"},
         operations=(
             Operation("start", timeout_s=120),

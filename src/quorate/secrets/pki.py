@@ -73,22 +73,26 @@ class Pki:
         crt, key = self._home.pki / f"{name}.crt", self._home.pki / f"{name}.key"
         uses = [ExtendedKeyUsageOID.SERVER_AUTH] + ([ExtendedKeyUsageOID.CLIENT_AUTH] if client else [])
         there = crt.exists() and key.exists()
-        if not (there and self._good(crt.read_bytes(), wanted_addresses, wanted_names)):
+        if not (there and self._good(crt.read_bytes(), wanted_addresses, wanted_names, uses)):
             new_crt, new_key = self._issue(name, wanted_addresses, wanted_names, uses)
             crt.unlink(missing_ok=True)
             write_private(key, new_key)
             write_private(crt, new_crt)
         return crt.read_text(), key.read_text()
 
-    def _good(self, pem: bytes, addresses: set[Address], names: set[str]) -> bool:
+    def _good(
+        self, pem: bytes, addresses: set[Address], names: set[str], uses: list[x509.ObjectIdentifier]
+    ) -> bool:
         certificate = x509.load_pem_x509_certificate(pem)
         ca, _ = self._authority()
         sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        has = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         return (
             certificate.issuer == ca.subject
             and certificate.not_valid_after_utc - self._now > RENEW_BEFORE
             and set(sans.get_values_for_type(x509.IPAddress)) == set(addresses)
             and set(sans.get_values_for_type(x509.DNSName)) == names
+            and set(has) == set(uses)
         )
 
     def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from quorate.services.day.contract import Step
 
 
+READY_S = 300.0
+"""How long an apply waits until what it has started does its job, seconds: on a small machine a whole cloud
+starts at the same time."""
+
+
 class Options(BaseModel):
     """A service's options in cluster.yaml. Subclass it; unknown keys are errors."""
 
@@ -44,7 +49,8 @@ class HttpCheck:
     sooner all the same: it does not take the connection."""
     every_s: float | None = None
     """Between two checks of a server that is well, seconds; HAProxy's own option if not said. For one that
-    pays much for an answer: each of the balancers asks it, and what clients meet is counted as well."""
+    pays much for an answer: each of the balancers asks it, and what clients meet is counted as well. One in doubt
+    is asked eight times as often at most, one that is out four times: asked more, a slow one would not come back."""
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,11 @@ from quorate.services.base import (
     Context,
     Frontend,
     HealthProbe,
-    HttpCheck,
     Offers,
     Service,
 )
 from quorate.services.openstack.health import answers, probe
-from quorate.services.openstack.units import CHECK_EVERY_S, CHECK_S, Api, api, daemon
+from quorate.services.openstack.units import CHECK, Api, api, daemon
 from quorate.services.volumes import health
 from quorate.services.volumes.settings import (
     BACKUPS,
@@ -77,7 +76,7 @@ class Cinder(Service):
             CINDER,
             port=PORT,
             backend_port=PORT,
-            check=HttpCheck("/healthcheck", timeout_s=CHECK_S, every_s=CHECK_EVERY_S),
+            check=CHECK,
             timeout_server_s=options.request_limit_s,
             server_limit=_api(options).server_limit,
         )

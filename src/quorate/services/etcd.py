@@ -49,7 +49,7 @@ TIMEOUT_S = 3.0
 class EtcdOptions(Options):
     """What can differ from one etcd to the next."""
 
-    heartbeat_ms: Annotated[int, Field(ge=50, le=5000)] = 200
+    heartbeat_ms: Annotated[int, Field(ge=50, le=5000)] = 400
     """How often the leader says that it lives. etcd's manual: about the round trip between members."""
     election_ms: Annotated[int, Field(ge=500, le=50_000)] = 2000
     """A leader that is silent for so long is replaced; at least five heartbeats."""

@@ -164,6 +164,7 @@ class Galera(Service):
         "galera-4",
         "rsync",
         "socat",
+        "stunnel4",
         "python3-pymysql",
     )
     units = ("mariadb.service", HEALTH_UNIT)
@@ -236,6 +237,7 @@ class Galera(Service):
             f"galera-{node}",
             (address, ctx.cluster.address(node, "api"), ctx.vips[self.name], "127.0.0.1"),
             (node, ctx.vip_name(self.name), "localhost"),
+            client=True,  # The donor of a state transfer shows it to whoever joins.
         )
         configuration = render(
             "galera/mariadb.cnf.j2",

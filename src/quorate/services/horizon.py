@@ -15,6 +15,7 @@ from quorate.resources.file import directory, file
 from quorate.resources.http import http, http_args
 from quorate.resources.unit import unit
 from quorate.services.base import (
+    READY_S,
     Context,
     Frontend,
     Health,
@@ -102,7 +103,7 @@ class Horizon(Service):
             for resource in self._configured(ctx, node):
                 yield Placed(Stage.CONFIG, node, resource)
             url = f"http://{ctx.cluster.address(node)}:{PORT}{LOGIN}"
-            proof = http("horizon: shows its log-in page", url, match=MARK, timeout_s=10, wait_s=120)
+            proof = http("horizon: shows its log-in page", url, match=MARK, timeout_s=10, wait_s=READY_S)
             yield Placed(Stage.READY, node, proof)
 
     def _configured(self, ctx: Context, node: str) -> Iterable[Resource]:

@@ -20,6 +20,7 @@ from quorate.resources.schema import schema
 from quorate.resources.unit import unit
 from quorate.secrets import fernet
 from quorate.services.base import (
+    READY_S,
     Context,
     Database,
     Frontend,
@@ -38,6 +39,7 @@ from quorate.services.day.contract import Step
 from quorate.services.openstack.health import access
 from quorate.services.openstack.settings import PROJECT
 from quorate.services.openstack.settings import endpoint as endpoint_of
+from quorate.services.openstack.units import HEALTHCHECK, Api, uwsgi
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -95,8 +97,8 @@ class Keystone(Service):
                     self.name,
                     port=PORT,
                     backend_port=PORT,
-                    check=HttpCheck("/healthcheck"),
-                    server_limit=max(2, options.processes * options.threads - 2),
+                    check=HttpCheck(HEALTHCHECK),
+                    server_limit=_api(options).server_limit,
                 ),
             ),
             databases=(DATABASE,),
@@ -109,7 +111,7 @@ class Keystone(Service):
             for resource in self._configured(ctx, node):
                 yield Placed(Stage.CONFIG, node, resource)
             url = f"http://{ctx.cluster.address(node)}:{PORT}/v3"
-            yield Placed(Stage.READY, node, http("keystone: serves", url, wait_s=120))
+            yield Placed(Stage.READY, node, http("keystone: serves", url, wait_s=READY_S))
         for resource in bootstrap(ctx):
             yield Placed(Stage.BOOTSTRAP, ctx.leader, resource)
 
@@ -125,8 +127,7 @@ class Keystone(Service):
             fernet_keys=FERNET_KEYS,
             credential_keys=CREDENTIAL_KEYS,
         )
-        addresses = (ctx.cluster.address(node), "127.0.0.1")
-        ini = render("keystone/uwsgi.ini.j2", **options.model_dump(), addresses=addresses, port=PORT)
+        ini = uwsgi(ctx, node, _api(options))
         ini_path = f"{ETC}/quorate-uwsgi.ini"
         unit_path = f"/etc/systemd/system/{UNIT}"
         files = (
@@ -178,6 +179,19 @@ class Keystone(Service):
     def day(self, ctx: Context) -> Iterable[Step]:
         """The tenant's account, made in the morning and deleted in the evening."""
         return account.steps(self.name)
+
+
+def _api(options: KeystoneOptions) -> Api:
+    return Api(
+        unit=UNIT,
+        description="OpenStack Keystone API",
+        account="keystone",
+        application="/usr/bin/keystone-wsgi-public",
+        port=PORT,
+        processes=options.processes,
+        threads=options.threads,
+        request_limit_s=options.request_limit_s,
+    )
 
 
 def endpoint(ctx: Context) -> str:

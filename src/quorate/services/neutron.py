@@ -23,7 +23,6 @@ from quorate.services.base import (
     Context,
     Frontend,
     HealthProbe,
-    HttpCheck,
     Offers,
     Service,
     VerifyStep,
@@ -54,8 +53,7 @@ from quorate.services.networking.settings import (
 from quorate.services.openstack.health import access, answers, probe
 from quorate.services.openstack.settings import CA, common
 from quorate.services.openstack.units import (
-    CHECK_EVERY_S,
-    CHECK_S,
+    CHECK,
     CONNECTED,
     PROGRAMS,
     Api,
@@ -113,7 +111,7 @@ class Neutron(Service):
             NEUTRON,
             port=PORT,
             backend_port=PORT,
-            check=HttpCheck("/healthcheck", timeout_s=CHECK_S, every_s=CHECK_EVERY_S),
+            check=CHECK,
             timeout_server_s=options.request_limit_s,
             # A worker serves one request at a time, and one of them stays free for checks.
             server_limit=max(1, options.processes - 1),

@@ -45,7 +45,7 @@ from quorate.services.day import servers
 from quorate.services.day.contract import Step
 from quorate.services.openstack.health import access, answers, probe
 from quorate.services.openstack.settings import BROKER_PORT, common
-from quorate.services.openstack.units import CHECK_EVERY_S, CHECK_S, CONNECTED, PROGRAMS, Api, api, daemon
+from quorate.services.openstack.units import CHECK, CHECK_S, CONNECTED, PROGRAMS, Api, api, daemon
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -54,9 +54,9 @@ API_UNIT, METADATA_UNIT = "nova-api.service", "nova-api-metadata.service"
 SCHEDULER_UNIT, CONDUCTOR_UNIT = "nova-scheduler.service", "nova-conductor.service"
 CONSOLE_UNIT = "nova-novncproxy.service"
 PAGES, PAGE = "/usr/share/novnc", "/vnc_auto.html"
-SELDOM_S = 5.0
-"""Between two checks of what few clients ask: the console proxy forks for each of them. A server that is gone
-does not take the connection of a client, and the next one is tried."""
+SELDOM_S = 20.0
+"""Between two checks of the console proxy, which forks for each of them: a tenth of a core on a small machine
+at 5 s. A server that is gone does not take the connection of a client, and the next one is tried."""
 CONSOLE_CHECK = f"{PROGRAMS}/nova-console-answers"
 """The proxy listens on the cluster address only, which Pacemaker's parameters, alike for all, cannot name."""
 QUESTION, KEY = "/v2.1/flavors?limit=1", "flavors"
@@ -136,8 +136,7 @@ def _frontends(options: NovaOptions) -> Iterable[Frontend]:
         NOVA,
         port=API_PORT,
         backend_port=API_PORT,
-        # Not "/healthcheck": Nova's API answers that with its versions and status 300 (its api-paste.ini).
-        check=HttpCheck("/", timeout_s=CHECK_S, every_s=CHECK_EVERY_S),
+        check=CHECK,
         timeout_server_s=options.request_limit_s,
         server_limit=_api(options).server_limit,
     )
@@ -145,7 +144,7 @@ def _frontends(options: NovaOptions) -> Iterable[Frontend]:
         NOVA,
         port=METADATA_PORT,
         backend_port=METADATA_PORT,
-        check=HttpCheck("/healthcheck", timeout_s=CHECK_S, every_s=SELDOM_S),
+        check=CHECK,
         server_limit=_metadata(options).server_limit,
     )
     # A console is one connection, and may be silent for long.

@@ -18,7 +18,7 @@ from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.file import directory, file
 from quorate.resources.unit import unit
 from quorate.secrets import cephx
-from quorate.services.base import Context, HealthProbe, Offers, Options, Service
+from quorate.services.base import READY_S, Context, HealthProbe, Offers, Options, Service
 from quorate.services.compute import health
 from quorate.services.compute.settings import API_PORT, DISKS, FOLDER, IMAGES, NOVA, STATE, shared, smallest
 from quorate.services.openstack.health import access
@@ -40,7 +40,6 @@ CONFIG = f"{FOLDER}/nova-compute.conf"
 """Not nova.conf: a node may be a controller too."""
 START = f"{PROGRAMS}/nova-compute"
 VOLUME_CLIENT = "cinder"
-WAIT_S = 180.0
 
 
 class NovaComputeOptions(Options):
@@ -110,10 +109,10 @@ class NovaCompute(Service):
             ready = Resource(
                 "nova_compute",
                 "servers can be put here",
-                _asking(ctx, node) | {"timeout_s": 10.0, "wait_s": WAIT_S},
+                _asking(ctx, node) | {"timeout_s": 10.0, "wait_s": READY_S},
                 {"hypervisor": "", "error": "", "state": "up", "inventory": True},
                 secret=True,
-                timeout_s=WAIT_S + 60,
+                timeout_s=READY_S + 60,
             )
             yield Placed(Stage.READY, node, ready)
 

@@ -47,10 +47,10 @@ class OvnOptions(Options):
     """A client that is silent for twice as long is given up by the databases; busy ones can be slow."""
     northd_silent_ms: Annotated[int, Field(ge=1000, le=600_000)] = 2000
     """A northd that is silent for twice as long loses its lock to another; no round of it may take longer."""
-    bfd_rx_ms: Annotated[int, Field(ge=50, le=60_000)] = 200
-    bfd_tx_ms: Annotated[int, Field(ge=50, le=60_000)] = 100
+    bfd_rx_ms: Annotated[int, Field(ge=50, le=60_000)] = 300
+    bfd_tx_ms: Annotated[int, Field(ge=50, le=60_000)] = 200
     bfd_multiplier: Annotated[int, Field(ge=2, le=50)] = 3
-    """A gateway that missed so many signs of life has failed: 0.6 s."""
+    """A gateway that missed so many signs of life has failed: 0.9 s."""
     gateways: Literal["all", "controllers", "computes"] = "all"
     """Which of the chassis carry guests' traffic in and out; at least three."""
 
@@ -312,9 +312,10 @@ def _chassis(ctx: Context, node: str, options: OvnOptions) -> Iterable[Placed]:
         switch,
     ):
         yield Placed(Stage.CONFIG, node, resource)
-    yield Placed(Stage.MEMBERSHIP, node, unit("ovn-host.service", enabled=True, active=True))
+    # Once the databases have their members and northd its first row in them: sooner it crashes (SIGSEGV).
+    yield Placed(Stage.BOOTSTRAP, node, unit("ovn-host.service", enabled=True, active=True))
     runs = unit("ovn-controller.service", active=True, restart_on=(_drop_in("ovn-controller.service"),))
-    yield Placed(Stage.MEMBERSHIP, node, runs)
+    yield Placed(Stage.BOOTSTRAP, node, runs)
     ready = Resource(
         "ovn_chassis",
         "chassis",

@@ -19,7 +19,6 @@ from quorate.services.base import (
     Database,
     Frontend,
     HealthProbe,
-    HttpCheck,
     Offers,
     Options,
     Service,
@@ -30,7 +29,7 @@ from quorate.services.day import remains
 from quorate.services.day.contract import Step
 from quorate.services.openstack.health import answers, probe
 from quorate.services.openstack.settings import common
-from quorate.services.openstack.units import CHECK_EVERY_S, CHECK_S, Api, api
+from quorate.services.openstack.units import CHECK, Api, api
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -77,7 +76,7 @@ class Placement(Service):
             self.name,
             port=PORT,
             backend_port=PORT,
-            check=HttpCheck("/", timeout_s=CHECK_S, every_s=CHECK_EVERY_S),
+            check=CHECK,
             server_limit=_api(options).server_limit,
         )
         return Offers(

@@ -22,6 +22,7 @@ from quorate.resources.file import directory, file, link
 from quorate.resources.http import http
 from quorate.resources.unit import unit
 from quorate.services.base import (
+    READY_S,
     Account,
     CatalogueEntry,
     Context,
@@ -163,7 +164,7 @@ class Swift(Service):
                 for resource in _proxy(ctx, node):
                     yield Placed(Stage.CONFIG, node, resource)
                 url = f"http://{ctx.cluster.address(node)}:{BACKEND_PORT}/info"
-                yield Placed(Stage.READY, node, http("swift: the API works", url, wait_s=120))
+                yield Placed(Stage.READY, node, http("swift: the API works", url, wait_s=READY_S))
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """Every storage node's servers, devices and rings; an account through every controller's API."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from quorate.resources.base import Resource
-from quorate.services.base import Context, Health, HealthProbe, Judgement
+from quorate.services.base import READY_S, Context, Health, HealthProbe, Judgement
 from quorate.services.openstack.settings import CA, TOKEN, endpoint
 
 
@@ -25,7 +25,7 @@ def access(ctx: Context, *, timeout_s: float = 4.0) -> dict[str, Any]:
 
 
 def answers(
-    ctx: Context, service: str, node: str, path: str, *, port: int, key: str, wait_s: float = 120.0
+    ctx: Context, service: str, node: str, path: str, *, port: int, key: str, wait_s: float = READY_S
 ) -> Resource:
     """A resource: the API of ``service`` on ``node`` answers from its database. Fixing is waiting.
 

@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from quorate.resources.base import Resource
 from quorate.resources.file import directory, file
 from quorate.resources.unit import unit
-from quorate.services.base import Context
+from quorate.services.base import Context, HttpCheck
 from quorate.services.rendering import TEMPLATES, render
 
 PROGRAMS = "/usr/local/lib/quorate"
 CONNECTED = f"{PROGRAMS}/connected"
 """``connected UNIT PORT…``: ends with 0 where a process of the unit has a connection to each of the ports."""
 ALIVE = f"{PROGRAMS}/worker-alive.py"
+HEALTHCHECK = "/healthcheck"
+"""What a load balancer asks an API; uWSGI itself answers (templates/openstack/uwsgi.ini.j2)."""
 CHECK_S = 1.5
 """How long an answer to HAProxy may take, seconds. There are many such servers on each node: on a busy one
 they are slow together, and to take all of them out for that would be an outage that HAProxy made."""
 CHECK_EVERY_S = 1.4
-"""Between two checks, seconds. Each takes a server in Python some milliseconds, and every balancer asks every
-server; one that hangs is still out within 5 s (twice `CHECK_S`, this, and a fast check)."""
+"""Between two checks, seconds. One that hangs is out within 5 s (twice `CHECK_S`, this, and a fast check)."""
+CHECK = HttpCheck(HEALTHCHECK, timeout_s=CHECK_S, every_s=CHECK_EVERY_S)
+"""How HAProxy asks an API whether it is fit."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +83,7 @@ def api(ctx: Context, node: str, wanted: Api, *, files: Iterable[Resource] = ())
         wanted: the API.
         files: of the service; when one changes, the unit is restarted, one node at a time.
     """
-    ini = render(
-        "openstack/uwsgi.ini.j2",
-        name=wanted.name,
-        account=wanted.account,
-        application=wanted.application,
-        addresses=(ctx.cluster.address(node), "127.0.0.1"),
-        port=wanted.port,
-        processes=wanted.processes,
-        threads=wanted.threads,
-        request_limit_s=wanted.request_limit_s,
-        silence_s=wanted.silence_s,
-        extra=wanted.extra,
-    )
+    ini = uwsgi(ctx, node, wanted)
     text = service_unit(
         description=wanted.description,
         account=wanted.account,
@@ -106,6 +97,24 @@ def api(ctx: Context, node: str, wanted: Api, *, files: Iterable[Resource] = ())
         file(wanted.ini, ini, after=(f"directory:/etc/{wanted.account}",)),
     )
     yield from managed(wanted.unit, text, files=(*its_own, *files))
+
+
+def uwsgi(ctx: Context, node: str, wanted: Api) -> str:
+    """uWSGI's configuration of an API on ``node``."""
+    return render(
+        "openstack/uwsgi.ini.j2",
+        name=wanted.name,
+        account=wanted.account,
+        application=wanted.application,
+        addresses=(ctx.cluster.address(node), "127.0.0.1"),
+        port=wanted.port,
+        processes=wanted.processes,
+        threads=wanted.threads,
+        request_limit_s=wanted.request_limit_s,
+        silence_s=wanted.silence_s,
+        alive=HEALTHCHECK,
+        extra=wanted.extra,
+    )
 
 
 def daemon(
