@@ -165,7 +165,12 @@ def test_a_node_that_reaches_nobody_says_so_until_it_reaches_one_again(tmp_path:
 
 def agent(folder: Path, action: str, state: str, check: str = "none", **parameters: str) -> int:
     """The exit code of the OCF agent for a unit that is in ``state``."""
-    env = stand_in(folder, "systemctl", f'case "$*" in *ActiveState*) echo {state} ;; *) echo loaded ;; esac')
+    body = f"""case "$*" in
+*ActiveState*--value*) echo {state} ;;
+*ActiveState*) echo ActiveState={state} ;;
+*) echo loaded ;;
+esac"""
+    env = stand_in(folder, "systemctl", body)
     env |= {"OCF_RESKEY_unit": "web.service", "OCF_RESKEY_check": check}
     env |= {f"OCF_RESKEY_{key}": value for key, value in parameters.items()}
     done = subprocess.run(

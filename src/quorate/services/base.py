@@ -49,8 +49,8 @@ class HttpCheck:
     sooner all the same: it does not take the connection."""
     every_s: float | None = None
     """Between two checks of a server that is well, seconds; HAProxy's own option if not said. For one that
-    pays much for an answer: each of the balancers asks it, and what clients meet is counted as well. One in doubt
-    is asked eight times as often at most, one that is out four times: asked more, a slow one would not come back."""
+    pays much for an answer: each of the balancers asks it, and what clients meet is counted as well. One in
+    doubt is asked eight times as often at most, one that is out four times: asked more, it stays slow."""
 
 
 @dataclass(frozen=True)
