@@ -143,7 +143,10 @@ def test_the_watcher_leaves_a_balancer_that_answers_alone(tmp_path: Path) -> Non
 
 def test_a_node_that_reaches_nobody_says_so_until_it_reaches_one_again(tmp_path: Path) -> None:
     log, reached = tmp_path / "said", tmp_path / "reached"
-    env = stand_in(tmp_path, "ping", f'for last; do :; done; grep -qx "$last" {reached}')
+    body = f"""for last; do :; done
+case "$*" in *-c*) exec grep -qx "$last" {reached} ;; esac
+while sleep 0.1; do grep -qx "$last" {reached} && echo "64 bytes from $last" || echo "From $last: unreachable"; done"""
+    env = stand_in(tmp_path, "ping", body)
     stand_in(tmp_path, "attrd_updater", f'echo "$*" >> {log}')
 
     def said() -> list[str]:
