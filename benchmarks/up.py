@@ -43,7 +43,10 @@ IDENTITY = Lab(("lab", "up", str(ROOT / "examples" / "identity.yaml")), "identit
 
 
 def verified(lab: Lab, state: Path, deadline_s: float) -> float:
-    """Seconds until every service proves itself (no tenant's day); ends the benchmark where it does not within ``deadline_s``."""
+    """Seconds until every service proves itself (without a tenant's day).
+
+    Ends the benchmark where that does not happen within ``deadline_s``.
+    """
     started = time.monotonic()
     while True:
         run = quorate("verify", "--quick", "--name", lab.name, "--json", state=state, expect=(0, 1, 2))
