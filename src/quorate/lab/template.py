@@ -28,7 +28,7 @@ SERVICES = (
     ("galera", "vip"),
     ("rabbitmq", ""),
     ("memcached", ""),
-    # Its passwords are long and random: nobody guesses them, and to check one costs 0.2 s of CPU at the default.
+    # Its passwords are long and random: nobody guesses them, and checking one takes 0.2 s of CPU by default.
     ("keystone", "vip, options: {password_hash_rounds: 6}"),
     ("horizon", "vip"),
     ("ceph", ""),

@@ -23,7 +23,7 @@ from quorate.services.base import (
     Service,
 )
 from quorate.services.openstack.health import answers, probe
-from quorate.services.openstack.units import CHECK, Api, api, daemon
+from quorate.services.openstack.units import API_CHECK, Api, api, daemon
 from quorate.services.volumes import health
 from quorate.services.volumes.settings import (
     BACKUPS,
@@ -76,7 +76,7 @@ class Cinder(Service):
             CINDER,
             port=PORT,
             backend_port=PORT,
-            check=CHECK,
+            check=API_CHECK,
             timeout_server_s=options.request_limit_s,
             server_limit=_api(options).server_limit,
         )

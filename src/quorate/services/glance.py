@@ -31,7 +31,7 @@ from quorate.services.day import images as day_images
 from quorate.services.day.contract import Step
 from quorate.services.openstack.health import answers, probe
 from quorate.services.openstack.settings import common, endpoint
-from quorate.services.openstack.units import CHECK, PROGRAMS, Api, api
+from quorate.services.openstack.units import API_CHECK, PROGRAMS, Api, api
 from quorate.services.rendering import TEMPLATES, render
 from quorate.services.storage import reach
 from quorate.spec.model import Cluster, Mode
@@ -100,7 +100,7 @@ class Glance(Service):
             self.name,
             port=PORT,
             backend_port=PORT,
-            check=CHECK,
+            check=API_CHECK,
             # The last byte of an upload is answered when the storage has all of it.
             timeout_server_s=300,
             server_limit=_api(options).server_limit,

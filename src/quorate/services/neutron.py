@@ -53,7 +53,7 @@ from quorate.services.networking.settings import (
 from quorate.services.openstack.health import access, answers, probe
 from quorate.services.openstack.settings import CA, common
 from quorate.services.openstack.units import (
-    CHECK,
+    API_CHECK,
     CONNECTED,
     PROGRAMS,
     Api,
@@ -111,7 +111,7 @@ class Neutron(Service):
             NEUTRON,
             port=PORT,
             backend_port=PORT,
-            check=CHECK,
+            check=API_CHECK,
             timeout_server_s=options.request_limit_s,
             # A worker serves one request at a time, and one of them stays free for checks.
             server_limit=max(1, options.processes - 1),

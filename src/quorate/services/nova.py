@@ -45,7 +45,7 @@ from quorate.services.day import servers
 from quorate.services.day.contract import Step
 from quorate.services.openstack.health import access, answers, probe
 from quorate.services.openstack.settings import BROKER_PORT, common
-from quorate.services.openstack.units import CHECK, CHECK_S, CONNECTED, PROGRAMS, Api, api, daemon
+from quorate.services.openstack.units import API_CHECK, CHECK_S, CONNECTED, PROGRAMS, Api, api, daemon
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -136,7 +136,7 @@ def _frontends(options: NovaOptions) -> Iterable[Frontend]:
         NOVA,
         port=API_PORT,
         backend_port=API_PORT,
-        check=CHECK,
+        check=API_CHECK,
         timeout_server_s=options.request_limit_s,
         server_limit=_api(options).server_limit,
     )
@@ -144,7 +144,7 @@ def _frontends(options: NovaOptions) -> Iterable[Frontend]:
         NOVA,
         port=METADATA_PORT,
         backend_port=METADATA_PORT,
-        check=CHECK,
+        check=API_CHECK,
         server_limit=_metadata(options).server_limit,
     )
     # A console is one connection, and may be silent for long.

@@ -29,7 +29,7 @@ from quorate.services.day import remains
 from quorate.services.day.contract import Step
 from quorate.services.openstack.health import answers, probe
 from quorate.services.openstack.settings import common
-from quorate.services.openstack.units import CHECK, Api, api
+from quorate.services.openstack.units import API_CHECK, Api, api
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -76,7 +76,7 @@ class Placement(Service):
             self.name,
             port=PORT,
             backend_port=PORT,
-            check=CHECK,
+            check=API_CHECK,
             server_limit=_api(options).server_limit,
         )
         return Offers(

@@ -28,7 +28,6 @@ from quorate.services.base import (
     Context,
     Frontend,
     HealthProbe,
-    HttpCheck,
     Offers,
     Options,
     Service,
@@ -41,7 +40,7 @@ from quorate.services.objects import layout, units
 from quorate.services.objects.judge import judge_proxy, judge_storage
 from quorate.services.openstack.health import access
 from quorate.services.openstack.settings import common
-from quorate.services.openstack.units import managed, service_unit
+from quorate.services.openstack.units import API_CHECK, managed, service_unit
 from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import AbsolutePath, Cluster, Mode
 
@@ -136,7 +135,7 @@ class Swift(Service):
         """The front end, the account, the entry in the catalogue, and the clone. Raises SpecError."""
         _devices(cluster, options)
         clone = daemon_clone(self.name, UNIT, (CHECK,))
-        frontend = Frontend(self.name, port=PORT, backend_port=BACKEND_PORT, check=HttpCheck("/healthcheck"))
+        frontend = Frontend(self.name, port=PORT, backend_port=BACKEND_PORT, check=API_CHECK)
         entry = CatalogueEntry(self.name, "swift", "object-store", PORT, "/v1/AUTH_%(project_id)s")
         return Offers(
             frontends=(frontend,),

@@ -26,7 +26,7 @@ CHECK_S = 1.5
 they are slow together, and to take all of them out for that would be an outage that HAProxy made."""
 CHECK_EVERY_S = 1.4
 """Between two checks, seconds. One that hangs is out within 5 s (twice `CHECK_S`, this, and a fast check)."""
-CHECK = HttpCheck(HEALTHCHECK, timeout_s=CHECK_S, every_s=CHECK_EVERY_S)
+API_CHECK = HttpCheck(HEALTHCHECK, timeout_s=CHECK_S, every_s=CHECK_EVERY_S)
 """How HAProxy asks an API whether it is fit."""
 
 
