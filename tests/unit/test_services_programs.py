@@ -145,7 +145,9 @@ def test_a_node_that_reaches_nobody_says_so_until_it_reaches_one_again(tmp_path:
     log, reached = tmp_path / "said", tmp_path / "reached"
     body = f"""for last; do :; done
 case "$*" in *-c*) exec grep -qx "$last" {reached} ;; esac
-while sleep 0.1; do grep -qx "$last" {reached} && echo "64 bytes from $last" || echo "From $last: unreachable"; done"""
+while sleep 0.1; do
+    if grep -qx "$last" {reached}; then echo "64 bytes from $last"; else echo "From $last: unreachable"; fi
+done"""
     env = stand_in(tmp_path, "ping", body)
     stand_in(tmp_path, "attrd_updater", f'echo "$*" >> {log}')
 

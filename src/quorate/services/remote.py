@@ -43,7 +43,7 @@ JOIN_WAIT_S = 120.0
 class RemoteOptions(Options):
     """How soon a silent compute is given up. Times in seconds."""
 
-    monitor_s: Annotated[int, Field(ge=1, le=600)] = 3
+    monitor_s: Annotated[int, Field(ge=1, le=600)] = 10
     """How often the controller that is connected to it asks whether it is there."""
     monitor_timeout_s: Annotated[int, Field(ge=2, le=600)] = 8
     """No answer for so long, and the node is fenced: its guests die, so it should not just be busy."""
