@@ -249,3 +249,26 @@ def test_every_shared_section_has_an_end(its: Platform) -> None:
         assert all(
             not line.rstrip().endswith("]") or line.startswith("[") for line in content.splitlines()
         ), service
+
+
+def test_who_cannot_be_known_is_not_unknown(its: Platform) -> None:
+    """A token that Keystone could not check is 503, and asked for below /v2 only: versions are for all."""
+    config = parsed(text(its, "c1", APIS["glance"][1]))["paste_deploy"]
+    paste = parsed(text(its, "c1", config["config_file"]))
+    assert "delay_auth_decision" not in paste["filter:authtoken"]
+    assert f"composite:glance-api-{config['flavor']}" in paste
+    assert "authtoken" in paste["pipeline:v2"]["pipeline"].split()
+    assert "authtoken" not in paste["pipeline:api"]["pipeline"].split()
+
+
+@pytest.mark.parametrize("service", APIS)
+def test_a_balancer_is_answered_without_python_and_a_stop_lets_requests_end(
+    its: Platform, service: str
+) -> None:
+    name = APIS[service][0]
+    ini = text(its, "c2", f"/etc/{service}/quorate-{name}-uwsgi.ini")
+    check = next(one.check for one in its.ctx.frontends if one.service == service)
+    assert check is not None
+    assert f"route-if-not = equal:${{PATH_INFO}};{check.path} last:" in ini.splitlines()
+    assert f"exists:/etc/{service}/healthcheck_disable break:503" in ini
+    assert "gracefully_kill_them_all" in ini and "\ndie-on-term" not in ini

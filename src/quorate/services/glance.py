@@ -39,6 +39,7 @@ from quorate.spec.model import Cluster, Mode
 PORT = 9292
 UNIT = "glance-api.service"
 CONFIG = "/etc/glance/glance-api.conf"
+PASTE = "/etc/glance/quorate-paste.ini"
 HOME = "/var/lib/glance"
 DATABASE = Database("glance", "glance")
 POOL = Pool("images", client="glance", owner="glance")
@@ -148,11 +149,13 @@ class Glance(Service):
             image_size_cap=options.image_size_cap,
             storage_timeout_s=options.storage_timeout_s,
             dashboards=_dashboards(ctx),
+            paste=PASTE,
         )
         for folder in ("staging", "tasks"):
             yield directory(f"{HOME}/{folder}", mode=0o750, owner="glance", group="glance")
         config = file(CONFIG, text, mode=0o640, group="glance", secret=True)
-        yield from api(ctx, node, _api(options), files=(config,))
+        paste = file(PASTE, (TEMPLATES / "glance/paste.ini").read_text())
+        yield from api(ctx, node, _api(options), files=(paste, config))
 
     def _uploads(self) -> Iterable[Resource]:
         program = file(PROGRAM, (TEMPLATES / "glance/uploads.py").read_text())
