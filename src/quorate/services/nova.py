@@ -55,7 +55,8 @@ SCHEDULER_UNIT, CONDUCTOR_UNIT = "nova-scheduler.service", "nova-conductor.servi
 CONSOLE_UNIT = "nova-novncproxy.service"
 PAGES, PAGE = "/usr/share/novnc", "/vnc_auto.html"
 SELDOM_S = 20.0
-"""Between two checks of the console proxy, which forks for each of them. A server that is gone does not take the connection of a client, and the next one is tried."""
+"""Between two checks of the console proxy, which forks for each of them. A server that is gone does
+not take the connection of a client, and the next one is tried."""
 CONSOLE_CHECK = f"{PROGRAMS}/nova-console-answers"
 """The proxy listens on the cluster address only, which Pacemaker's parameters, alike for all, cannot name."""
 QUESTION, KEY = "/v2.1/flavors?limit=1", "flavors"

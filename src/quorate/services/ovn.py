@@ -312,7 +312,7 @@ def _chassis(ctx: Context, node: str, options: OvnOptions) -> Iterable[Placed]:
         switch,
     ):
         yield Placed(Stage.CONFIG, node, resource)
-    # Once the databases have their members and northd had time for its first row: sooner it was seen to crash.
+    # Once the databases have their members and northd could write its first row: sooner it was seen to crash.
     yield Placed(Stage.BOOTSTRAP, node, unit("ovn-host.service", enabled=True, active=True))
     runs = unit("ovn-controller.service", active=True, restart_on=(_drop_in("ovn-controller.service"),))
     yield Placed(Stage.BOOTSTRAP, node, runs)
