@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.plane import Plane, raised_cloud
+from tests.lab.plane import Plane, raised_cloud, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(2400)]
 
@@ -37,3 +37,15 @@ def test_every_service_proves_itself(cloud: Plane) -> None:
         "placement",
         "swift",
     }
+
+
+def test_a_guests_card_that_is_taken_down_comes_up_again(cloud: Plane) -> None:
+    """As Open vSwitch does it now and then, when libvirt has just set it up."""
+    card = "tapquorate0"
+    cloud.ssh("n1", "ip", "tuntap", "add", card, "mode", "tap")
+    try:
+        for _ in range(3):
+            cloud.ssh("n1", "ip", "link", "set", card, "down")
+            until("the card is up", lambda: ",UP" in cloud.ssh("n1", "ip", "link", "show", card), 30)
+    finally:
+        cloud.ssh("n1", "ip", "link", "delete", card)

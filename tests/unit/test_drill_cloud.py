@@ -28,13 +28,14 @@ from quorate.drill.workloads.network_write import NetworkWrite, ports
 from quorate.drill.workloads.neutron_read import NeutronRead
 from quorate.transport.base import Completed
 
-GROUP = "0a1b-2c"
+GROUPS = ("0a1b-2c", "0a1b-3d")
 
 
 @dataclass
 class Cloud:
     """Keystone, Neutron and Glance of a few lines; what Neutron was asked is in OVN as well, unless said."""
 
+    groups: list[str] = field(default_factory=list)
     rules: list[dict[str, Any]] = field(default_factory=list)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
@@ -53,11 +54,12 @@ class Cloud:
         if path == "/v3/projects":
             return web.json_response({"project": {"id": "p9"}}, status=201)
         if path == "/v2.0/security-groups":
-            groups = {"security_groups": [{"id": GROUP}, {"id": "default"}]}
-            one = {"security_group": {"id": GROUP}}
-            return web.json_response(
-                groups if method == "GET" else one, status=200 if method == "GET" else 201
-            )
+            if method == "GET":
+                return web.json_response(
+                    {"security_groups": [{"id": one} for one in (*self.groups, "default")]}
+                )
+            self.groups.append(GROUPS[len(self.groups)])
+            return web.json_response({"security_group": {"id": self.groups[-1]}}, status=201)
         if path == "/v2.0/security-group-rules" and method == "POST":
             self.rules.append((await request.json())["security_group_rule"])
             return web.json_response({}, status=201)
@@ -81,10 +83,10 @@ class Cloud:
         return web.Response(body=one["content"])
 
     async def run(self, node: str, argv: Sequence[str], **_: Any) -> Completed:
-        held = [rule["port_range_min"] for rule in self.rules]
+        held = [(rule["security_group_id"].replace("-", "_"), rule["port_range_min"]) for rule in self.rules]
         rows = [
-            f'"outport == @pg_0a1b_2c && ip4 && tcp && tcp.dst == {port}"'
-            for port in held
+            f'"outport == @pg_{group} && ip4 && tcp && tcp.dst == {port}"'
+            for group, port in held
             if port - 1 not in self.ovn_lacks
         ]
         others = [
@@ -119,6 +121,7 @@ async def cloud(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Cloud, S
     monkeypatch.setattr(http.ssl, "create_default_context", lambda **_: None)
     monkeypatch.setattr(network_write, "COMPLETE_S", 0.1)
     monkeypatch.setattr(network_write, "AGAIN_S", 0.01)
+    monkeypatch.setattr(network_write, "RULES", 2)
     yield there, scene(nodes=there)
     await runner.cleanup()
 
@@ -154,6 +157,7 @@ async def test_rules_are_looked_for_in_every_copy_of_ovns_database(cloud: tuple[
     for number in range(3):
         await workload.request(Attempt(number, Phase.FAULT))
     assert {rule["project_id"] for rule in there.rules} == {"p9"}, "nobody else's quota is used"
+    assert [rule["security_group_id"] for rule in there.rules] == [GROUPS[0], GROUPS[0], GROUPS[1]]
     found = await workload.read_back()
     assert [each.source for each in found] == ["Neutron", "OVN on c1", "OVN on c2", "OVN on c3"]
     assert {each.keys for each in found} == {(0, 1, 2)}
@@ -161,7 +165,7 @@ async def test_rules_are_looked_for_in_every_copy_of_ovns_database(cloud: tuple[
     assert [each.keys for each in await workload.read_back()] == [(0, 1, 2), *[(0, 2)] * 3]
     await workload.forget()
     assert there.gone == [
-        f"/v2.0/security-groups/{GROUP}",
+        *(f"/v2.0/security-groups/{group}" for group in GROUPS),
         "/v2.0/security-groups/default",
         "/v2.0/quotas/p9",
         "/v3/projects/p9",
@@ -169,9 +173,12 @@ async def test_rules_are_looked_for_in_every_copy_of_ovns_database(cloud: tuple[
     await workload.close()
 
 
-def test_the_ports_of_one_group_only() -> None:
-    text = '"outport == @pg_a_b && ip4 && tcp && tcp.dst == 8"\n"outport == @pg_a_bc && tcp.dst == 9"\n'
-    assert ports(text, "a-b") == (7,)
+def test_the_ports_of_these_groups_only() -> None:
+    text = "".join(
+        f'"outport == @pg_{group} && ip4 && tcp.dst == {port}"\n'
+        for group, port in (("a_b", 8), ("a_bc", 9), ("d", 3))
+    )
+    assert ports(text, ["a-b", "d"]) == (2, 7)
 
 
 async def test_images_have_to_come_back_whole(cloud: tuple[Cloud, Scene]) -> None:

@@ -452,6 +452,11 @@ def test_a_restart_of_the_controller_leaves_flows_where_they_are(tmp_path: Path)
     assert "stop_controller --restart" in lines[lines.index("ExecStop=") + 1]
 
 
+def test_guests_cards_stay_up_and_get_no_address_of_the_hosts(tmp_path: Path) -> None:
+    lines = text(guests(tmp_path), "n1", "/etc/systemd/network/05-quorate-guests.network").splitlines()
+    assert {"Name=tap*", "ActivationPolicy=always-up", "LinkLocalAddressing=no"} < set(lines)
+
+
 def test_without_a_network_for_tunnels_there_is_no_ovn() -> None:
     networks = {name: SPEC["networks"][name] for name in ("cluster", "api", "bmc")}
     bare = Cluster.model_validate({**SPEC, "networks": networks})

@@ -244,6 +244,15 @@ def test_a_check_may_have_a_patience_of_its_own(whole: Platform) -> None:
     assert text.count("timeout check") == 2, "the others have HAProxy's own option"
 
 
+def test_a_server_that_is_back_gets_its_share_little_by_little(whole: Platform) -> None:
+    text = haproxy.configuration(whole.ctx, "c1")
+    keystone = text[text.index("\nbackend keystone\n") + 1 :].split("\n\n")[0]
+    servers = [line for line in keystone.splitlines() if line.strip().startswith("server ")]
+    assert servers and all("slowstart 30000ms" in line for line in servers)
+    galera = text[text.index("\nlisten galera\n") :].split("\n\n")[0]
+    assert "slowstart" not in galera, "a writer takes all at once"
+
+
 def test_certificates_are_secret_files_and_in_place_before_the_configuration(whole: Platform) -> None:
     on_c1 = {one.resource.id: one.resource for one in whole.desired() if one.node == "c1"}
     pem = on_c1["file:/etc/haproxy/tls/keystone.pem"]

@@ -17,7 +17,7 @@ from quorate.pacemaker.unit import daemon_clone
 from quorate.services.base import Health
 from quorate.services.openstack.health import judge
 from quorate.services.openstack.settings import common, endpoint
-from quorate.services.openstack.units import Api, daemon
+from quorate.services.openstack.units import TURN, Api, daemon
 from quorate.services.registry import Platform
 from quorate.services.rendering import TEMPLATES
 
@@ -187,7 +187,7 @@ def test_a_workers_unit_comes_with_the_program_that_checks_it() -> None:
     }
     assert "file:/usr/local/lib/quorate/connected" in resources
     unit = str(resources["file:/etc/systemd/system/a.service"].args["content"])
-    assert "Type=notify" in unit and "ExecStart=/usr/bin/a\n" in unit
+    assert "Type=notify" in unit and f"ExecStart={TURN} /usr/bin/a\n" in unit
     assert "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=a" in unit
     assert resources["unit:a.service"].desired == {"file": "disabled", "stale": False, "changed": False}
 

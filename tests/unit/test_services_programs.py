@@ -303,3 +303,49 @@ def test_the_agent_describes_itself_and_refuses_what_it_does_not_know(tmp_path: 
     }
     assert agent(tmp_path, "validate-all", "active", "ping") == 6
     assert agent(tmp_path, "promote", "active") == 3
+
+
+def turns(folder: Path, processors: int) -> tuple[Path, dict[str, str]]:
+    """`turn` as it is shipped, but for where it finds the processes of its unit; and its environment."""
+    (folder / "cgroup").write_text("1:cpu:/\n0::/a.service\n")
+    (folder / "a.service").mkdir()
+    (folder / "a.service" / "cgroup.procs").touch()
+    program = folder / "turn"
+    text = (TEMPLATES / "openstack" / "turn").read_text()
+    program.write_text(
+        text.replace("/proc/self/cgroup", f"{folder}/cgroup").replace("/sys/fs/cgroup", str(folder))
+    )
+    return program, stand_in(folder, "nproc", f"echo {processors}")
+
+
+@pytest.mark.parametrize("processors", [2, 16])
+def test_the_next_one_loads_when_the_one_before_has_nothing_left_to_compute(
+    tmp_path: Path, processors: int
+) -> None:
+    program, env = turns(tmp_path, processors)
+    busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    (tmp_path / "a.service" / "cgroup.procs").write_text(f"{busy.pid}\n")
+    try:
+        subprocess.run(["sh", str(program), "true"], env=env, check=True, timeout=PATIENCE_S)
+        second = subprocess.Popen(
+            ["sh", str(program), "echo", "my turn"], env=env, stdout=subprocess.PIPE, text=True
+        )
+        time.sleep(1.5)  # twice as long as one that is idle keeps its turn
+        assert (second.poll() is None) == (processors == 2), "with many processors nobody waits"
+    finally:
+        busy.kill()
+        busy.wait()
+    assert second.communicate(timeout=PATIENCE_S)[0] == "my turn\n"
+
+
+def test_whose_turn_it_is_becomes_the_command_and_nothing_of_the_turn_is_left_in_it(tmp_path: Path) -> None:
+    program, env = turns(tmp_path, 2)
+    process = subprocess.Popen(
+        ["sh", str(program), "sh", "-c", "echo $$; ls /proc/$$/fd"],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid, *descriptors = process.communicate(timeout=PATIENCE_S)[0].split()
+    assert int(pid) == process.pid, "systemd knows it by its process id"
+    assert "9" not in descriptors

@@ -29,7 +29,8 @@ SERVICES = (
     ("rabbitmq", ""),
     ("memcached", ""),
     # Its passwords are long and random: nobody guesses them, and checking one takes 0.2 s of CPU by default.
-    ("keystone", "vip, options: {password_hash_rounds: 6}"),
+    # Three processes are more than two cores can run.
+    ("keystone", "vip, options: {password_hash_rounds: 6, processes: 1}"),
     ("horizon", "vip"),
     ("ceph", ""),
     ("placement", "vip"),

@@ -47,6 +47,9 @@ class HaproxyOptions(Options):
     down_check_ms: Annotated[int, Field(ge=50, le=60_000)] = 500
     check_timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 400
     connect_timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 250
+    slow_start_ms: Annotated[int, Field(ge=0, le=600_000)] = 30_000
+    """A server that is back gets its share of requests little by little, over so long: it comes with cold
+    caches, often on a node that starts dozens of services."""
     silent_ms: Annotated[int, Field(ge=500, le=600_000)] = 1500
     """A server whose kernel acknowledges nothing for so long is gone (TCP_USER_TIMEOUT, tcp(7))."""
     max_connections: Annotated[int, Field(ge=100, le=1_000_000)] = 4000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import aiohttp
@@ -19,13 +19,18 @@ COMPLETE_S, AGAIN_S = 400.0, 3.0
 """How long Neutron may take to bring OVN in line with its database (its maintenance worker looks every five
 minutes, ``DB_CONSISTENCY_CHECK_INTERVAL``), and how often that is looked at."""
 API = "/v2.0"
+RULES = 8
+"""In one group. For each new rule Neutron reads its whole group, with queries for every rule that is in it
+(neutron, ``SecurityGroupRule.from_db_object``): in one group for all, each second of a drill would cost more
+than the one before, until Neutron serves nothing else."""
 LIST = ("ovn-nbctl", "--no-leader-only", "--timeout=10", "--format=csv", "--no-headings")
 
 
 class NetworkWrite(Workload):
     """POST of a rule for TCP port ``number + 1``, acknowledged with 201.
 
-    It is in a group of a project of the drill's own, without a quota, so that nobody's is used up.
+    It is in a group of a project of the drill's own, without a quota, so that nobody's is used up. Every
+    `RULES` numbers there is a new group, made by the first request that needs it.
     """
 
     name = "network-write"
@@ -38,7 +43,8 @@ class NetworkWrite(Workload):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self._client: aiohttp.ClientSession | None = None
-        self._token, self._project, self._group = "", "", ""
+        self._token, self._project = "", ""
+        self._groups: dict[int, str] = {}
         self._name = f"quorate-drill-{scene.run}"
 
     def budget(self, fault: str, service: str) -> float | None:
@@ -46,18 +52,20 @@ class NetworkWrite(Workload):
         return budgets.of_cloud(fault, service, self.name, self.service)
 
     async def open(self) -> None:
-        """A project with a quota and a group of its own."""
+        """A project with a quota of its own, and its first group."""
         self._token, _ = await login(self.scene)
         self._client = session(self.scene, keep=True)
         keystone = f"{base_url(self.scene, 'keystone')}/v3/projects"
         made = await self._ask("POST", keystone, 201, {"project": {"name": self._name}})
         self._project = made["project"]["id"]
-        quota = {"quota": {"security_group_rule": -1}}
+        quota = {"quota": {"security_group": -1, "security_group_rule": -1}}
         await self._ask("PUT", self._url(f"/quotas/{self._project}"), 200, quota)
+        self._groups[0] = await self._make_group()
+
+    async def _make_group(self, attempt: Attempt | None = None) -> str:
         group = {"security_group": {"name": self._name, "project_id": self._project}}
-        self._group = (await self._ask("POST", self._url("/security-groups"), 201, group))["security_group"][
-            "id"
-        ]
+        made = await self._ask("POST", self._url("/security-groups"), 201, group, attempt)
+        return str(made["security_group"]["id"])
 
     def _url(self, path: str) -> str:
         return base_url(self.scene, self.service) + API + path
@@ -77,8 +85,11 @@ class NetworkWrite(Workload):
 
     async def request(self, attempt: Attempt) -> None:
         """One rule."""
+        index = attempt.number // RULES
+        if index not in self._groups:
+            self._groups[index] = await self._make_group(attempt)
         rule = {
-            "security_group_id": self._group,
+            "security_group_id": self._groups[index],
             "project_id": self._project,
             "direction": "ingress",
             "ethertype": "IPv4",
@@ -104,7 +115,7 @@ class NetworkWrite(Workload):
             await asyncio.sleep(AGAIN_S)
 
     async def _listed(self) -> ReadBack:
-        path = f"/security-group-rules?security_group_id={self._group}&fields=port_range_min"
+        path = f"/security-group-rules?project_id={self._project}&fields=port_range_min"
         try:
             async with asyncio.timeout(20):
                 rules = (await self._ask("GET", self._url(path), 200))["security_group_rules"]
@@ -121,10 +132,10 @@ class NetworkWrite(Workload):
             return ReadBack(self.name, source, (), str(error))
         if done.exit:
             return ReadBack(self.name, source, (), done.stderr.decode(errors="replace").strip()[-200:])
-        return ReadBack(self.name, source, ports(done.stdout.decode(), self._group))
+        return ReadBack(self.name, source, ports(done.stdout.decode(), self._groups.values()))
 
     async def forget(self) -> None:
-        """Delete the group, with it all its rules; the group that came with the project; the project."""
+        """Delete the groups, the one that came with the project too, and with them all rules; the project."""
         mine = await self._ask("GET", self._url(f"/security-groups?project_id={self._project}"), 200)
         for group in mine["security_groups"]:
             await self._ask("DELETE", self._url(f"/security-groups/{group['id']}"), 204)
@@ -137,15 +148,14 @@ class NetworkWrite(Workload):
             await self._client.close()
 
 
-def ports(acls: str, group: str) -> tuple[int, ...]:
-    """The numbers behind the rules of ``group`` in what `LIST` prints of the matches of all ACLs.
+def ports(acls: str, groups: Iterable[str]) -> tuple[int, ...]:
+    """The numbers behind the rules of ``groups`` in what `LIST` prints of the matches of all ACLs.
 
     ML2/OVN matches ``outport == @pg_GROUP && ip4 && tcp && tcp.dst == PORT`` (neutron, ovn/acl.py).
     """
-    name = f"@pg_{group.replace('-', '_')} "
-    mine = (line for line in acls.splitlines() if name in line)
-    found = (re.search(r"tcp\.dst == (\d+)", line) for line in mine)
-    return tuple(sorted(int(match[1]) - 1 for match in found if match))
+    names = {group.replace("-", "_") for group in groups}
+    found = (re.search(r"@pg_(\w+) .*tcp\.dst == (\d+)", line) for line in acls.splitlines())
+    return tuple(sorted(int(match[2]) - 1 for match in found if match and match[1] in names))
 
 
 WORKLOAD = NetworkWrite

@@ -19,6 +19,8 @@ PROGRAMS = "/usr/local/lib/quorate"
 CONNECTED = f"{PROGRAMS}/connected"
 """``connected UNIT PORT…``: ends with 0 where a process of the unit has a connection to each of the ports."""
 ALIVE = f"{PROGRAMS}/worker-alive.py"
+TURN = f"{PROGRAMS}/turn"
+"""``turn COMMAND…``: becomes the command once the services before it have loaded."""
 HEALTHCHECK = "/healthcheck"
 """What a load balancer asks an API; uWSGI itself answers (templates/openstack/uwsgi.ini.j2)."""
 CHECK_S = 1.5
@@ -87,7 +89,7 @@ def api(ctx: Context, node: str, wanted: Api, *, files: Iterable[Resource] = ())
     text = service_unit(
         description=wanted.description,
         account=wanted.account,
-        command=("/usr/bin/uwsgi_python3", "--ini", wanted.ini),
+        command=(TURN, "/usr/bin/uwsgi_python3", "--ini", wanted.ini),
         environment=(f"OS_OSLO_MESSAGING_RABBIT__PROCESSNAME={wanted.name}",),
         restart_s="200ms",
         restart_max_s="10s",
@@ -96,7 +98,13 @@ def api(ctx: Context, node: str, wanted: Api, *, files: Iterable[Resource] = ())
         directory(f"/etc/{wanted.account}", mode=0o750, owner="root", group=wanted.account),
         file(wanted.ini, ini, after=(f"directory:/etc/{wanted.account}",)),
     )
+    yield turn()
     yield from managed(wanted.unit, text, files=(*its_own, *files))
+
+
+def turn() -> Resource:
+    """The program `TURN`."""
+    return file(TURN, (TEMPLATES / "openstack/turn").read_text(), mode=0o755, validate=("sh", "-n", "{}"))
 
 
 def uwsgi(ctx: Context, node: str, wanted: Api) -> str:
@@ -141,11 +149,12 @@ def daemon(
     text = service_unit(
         description=description,
         account=account,
-        command=command,
+        command=(TURN, *command),
         environment=(f"OS_OSLO_MESSAGING_RABBIT__PROCESSNAME={name.removesuffix('.service')}",),
         kind=kind,
         hardened=hardened,
     )
+    yield turn()
     source = (TEMPLATES / "openstack" / "connected").read_text()
     yield file(CONNECTED, source, mode=0o755, validate=("sh", "-n", "{}"))
     yield file(ALIVE, (TEMPLATES / "openstack" / "worker-alive.py").read_text())
