@@ -61,10 +61,8 @@ class KeystoneOptions(Options):
 
     processes: Annotated[int, Field(ge=1, le=64)] = 2
     """Worker processes on each controller, about 120 MB each."""
-    threads: Annotated[int, Field(ge=1, le=64)] = 4
-    """Threads of each process. One computes at a time: with more requests in hand none is answered sooner,
-    but on a busy node all of them later than clients wait. The others wait in HAProxy, which drops those
-    whose clients have gone."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 8
+    """Threads of each process."""
     request_limit_s: Annotated[int, Field(ge=10, le=600)] = 60
     """A worker that is longer at one request is ended."""
     database_timeout_s: Annotated[int, Field(ge=2, le=600)] = 20
