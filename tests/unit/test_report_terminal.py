@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from drill_histories import between, history
@@ -33,6 +34,11 @@ def test_a_loss_is_named_with_its_evidence() -> None:
     assert text.startswith("FAIL")
     assert "1 lost" in text
     assert "c2 lacks 30" in text
+
+
+def test_nothing_is_called_safe_that_nobody_looked_for() -> None:
+    text = shown(judge(replace(history(fails=between(12.0, 14.0)), readbacks=())))
+    assert "230 acknowledged, 0 lost, 230 never looked for" in text
 
 
 def test_several_outages_are_summed_up() -> None:

@@ -80,6 +80,7 @@ def settle(endpoint: str, requests: Iterable[Request], readbacks: Sequence[ReadB
             recovered=len(unknown & anywhere),
             unknown=len(unknown),
             duplicated=sum(twice.values()),
+            unread=0 if found else len(acknowledged),
         ),
         missing={source: keys for source, keys in missing.items() if keys},
         differing=tuple(sorted((anywhere - everywhere) - acknowledged)),
@@ -103,4 +104,5 @@ def total(accounts: Iterable[Account]) -> Writes:
         recovered=sum(each.recovered for each in writes),
         unknown=sum(each.unknown for each in writes),
         duplicated=sum(each.duplicated for each in writes),
+        unread=sum(each.unread for each in writes),
     )

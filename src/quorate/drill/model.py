@@ -138,6 +138,7 @@ class Writes:
         recovered: not acknowledged, and there all the same (allowed: the client knew that it did not know).
         unknown: writes that were sent and never acknowledged, recovered or not.
         duplicated: keys found more than once where once was asked for.
+        unread: acknowledged, and nobody could look what became of them; none of the lost ones.
     """
 
     acknowledged: int
@@ -145,6 +146,7 @@ class Writes:
     recovered: int
     unknown: int
     duplicated: int
+    unread: int = 0
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,11 @@ def _s(value: float | None, endless: str = "-") -> str:
 
 def _writes(result: DrillResult) -> Text:
     writes = result.writes
+    verdict = Verdict.FAIL if writes.lost else Verdict.UNKNOWN if writes.unread else Verdict.PASS
+    unread = f", {writes.unread} never looked for" if writes.unread else ""
     return Text.assemble(
         f"writes: {writes.acknowledged} acknowledged, ",
-        (f"{writes.lost} lost", STYLE[Verdict.FAIL] if writes.lost else STYLE[Verdict.PASS]),
+        (f"{writes.lost} lost{unread}", STYLE[verdict]),
         f"; {writes.unknown} unanswered, {writes.recovered} of them there; {writes.duplicated} duplicates",
     )
 
