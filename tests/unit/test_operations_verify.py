@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -100,6 +102,17 @@ async def test_what_builds_on_a_broken_proof_is_unknown_and_other_services_are_s
     ]
     assert "two" in found.checks[2].evidence
     assert not any("three" in event.subject for event in heard)
+
+
+async def test_the_logs_of_a_request_that_failed_come_with_the_proof() -> None:
+    request = "req-91a46629-9fe4-4569-a333-89b730ef49d8"
+
+    async def ask(node: str, kind: str, args: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        return {"lines": [f"cinder-api says why of {args['ids'][0]}"]}
+
+    outside = cast(Outside, SimpleNamespace(ask=ask, cluster=SimpleNamespace(nodes=("c1",))))
+    found = await verify([step("make a volume", QuorateError(f"answered 500 ({request})"))], outside)
+    assert found.checks[0].details == (f"c1 cinder-api says why of {request}",)
 
 
 async def test_services_are_asked_at_the_same_time() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
@@ -200,9 +200,19 @@ async def _service(steps: Sequence[VerifyStep], outside: Outside, listener: List
             )
             continue
         listener(Event(Kind.STARTED, subject))
-        result = await check(step, outside)
+        result = await _explained(await check(step, outside), outside)
         checks.append(result)
         passed = result.verdict is Verdict.PASS
         listener(Event(Kind.DONE if passed else Kind.FAILED, subject, result.evidence))
         broken = "" if passed else step.title
     return checks
+
+
+async def _explained(result: Check, outside: Outside) -> Check:
+    """``result``; where it did not pass and names requests, with what the nodes' journals say about them."""
+    from quorate.operations.day import logs, requests  # it is made of checks itself
+
+    ids = [] if result.verdict is Verdict.PASS else requests(result.evidence, ())
+    if not ids:
+        return result
+    return replace(result, details=(*result.details, *await logs(outside, ids, result.seconds)))
