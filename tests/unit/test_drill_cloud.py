@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from quorate.drill.workloads.network_write import NetworkWrite, ports
 from quorate.drill.workloads.neutron_read import NeutronRead
 from quorate.transport.base import Completed
 
-GROUPS = ("0a1b-2c", "0a1b-3d")
+GROUPS = ("0a1b-2c", "0a1b-3d", "0a1b-4e", "0a1b-5f")
 
 
 @dataclass
@@ -156,6 +157,9 @@ async def test_rules_are_looked_for_in_every_copy_of_ovns_database(cloud: tuple[
     await workload.open()
     for number in range(3):
         await workload.request(Attempt(number, Phase.FAULT))
+    await asyncio.gather(*(workload.request(Attempt(number, Phase.FAULT)) for number in (4, 5)))
+    assert len({rule["security_group_id"] for rule in there.rules[-2:]}) == 1, "at once, and in one group"
+    del there.rules[-2:]
     assert {rule["project_id"] for rule in there.rules} == {"p9"}, "nobody else's quota is used"
     assert [rule["security_group_id"] for rule in there.rules] == [GROUPS[0], GROUPS[0], GROUPS[1]]
     found = await workload.read_back()
