@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -45,6 +46,11 @@ class Nova:
         self.calls.append((method, path, body))
         if method == "GET" and path == "/servers/s":
             return {"server": self._server()}
+        if path.startswith("/servers?uuid=s"):
+            self.now = self._server()
+            wanted = parse_qs(path.partition("?")[2]).get("status")
+            listed = self.now is not None and (wanted is None or self.now["status"] in wanted)
+            return {"servers": [{"id": "s"}] if listed else []}
         last = path.rpartition("/")[2].partition("?")[0]
         return self.answers.get(last.replace("-", "_"), {})
 
@@ -88,15 +94,54 @@ async def test_a_server_that_never_comes_up_is_given_up() -> None:
         await compute.active(cloud(Nova({"status": "BUILD", TASK: "scheduling"})), "s", within_s=0)
 
 
+class Moving(Nova):
+    """A cloud with a migration that goes through ``statuses``, one a look, once it is asked for."""
+
+    def __init__(self, *states: dict[str, Any], statuses: tuple[str, ...]) -> None:
+        super().__init__(*states)
+        self.statuses, self.past = list(statuses), [{"status": "completed", "dest_compute": "n1"}]
+
+    async def call(
+        self, method: str, service: str, path: str, body: Any = None, **more: Any
+    ) -> dict[str, Any]:
+        if not path.startswith("/os-migrations"):
+            return await super().call(method, service, path, body, **more)
+        assert path == "/os-migrations?instance_uuid=s"
+        if all(asked != "POST" for asked, *_ in self.calls) or not self.statuses:
+            return {"migrations": self.past}
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return {"migrations": [{"status": status, "dest_compute": "n2"}, *self.past]}
+
+
 async def test_a_migration_that_went_nowhere_is_a_failure() -> None:
     stays = {"status": "ACTIVE", TASK: None, HOST: "n1"}
-    migrations = {"migrations": [{"status": "error", "dest_compute": "n2"}]}
     with pytest.raises(QuorateError, match="still on n1: its migration: error, to n2"):
-        await compute.live_migrate(cloud(Nova(stays, os_migrations=migrations)), "s")
-    moved = {**stays, HOST: "n2"}
-    assert (
-        await compute.live_migrate(cloud(Nova(stays, {**stays, TASK: "migrating"}, moved)), "s") == "n1 to n2"
-    )
+        await compute.live_migrate(cloud(Moving(stays, statuses=("error",))), "s")
+    with pytest.raises(QuorateError, match="still on n1: its migration: none was made"):
+        await compute.live_migrate(cloud(Moving(stays, statuses=())), "s")
+    with pytest.raises(QuorateError, match="is over: not within 0 s; seen last: running, to n2"):
+        await compute.live_migrate(cloud(Moving(stays, statuses=("running",))), "s", within_s=0)
+
+
+async def test_while_a_server_moves_its_migration_is_asked_about_and_not_the_server() -> None:
+    stays = {"status": "ACTIVE", TASK: None, HOST: "n1"}
+    nova = Moving(stays, {**stays, HOST: "n2"}, statuses=("preparing", "running", "running", "completed"))
+    assert await compute.live_migrate(cloud(nova), "s") == "n1 to n2"
+    assert [path for method, path, _ in nova.calls if method == "GET"] == ["/servers/s"] * 2
+
+
+async def test_a_server_is_asked_for_in_full_only_when_a_list_says_that_it_is_there_or_gone() -> None:
+    building, there = {"status": "BUILD", TASK: "spawning"}, {"status": "ACTIVE", TASK: None, HOST: "n1"}
+    nova = Nova(building, *[building] * 5, there, there)
+    assert (await compute.active(cloud(nova), "s"))[HOST] == "n1"
+    paths = [path for _, path, _ in nova.calls]
+    assert paths[0] == paths[-1] == "/servers/s" and paths.count("/servers/s") == 2
+    assert set(paths[1:-1]) == {"/servers?uuid=s&status=ACTIVE&status=ERROR"}
+
+    leaving = {"status": "ACTIVE", TASK: "deleting"}
+    nova = Nova(leaving, *[leaving] * 3, None)
+    await compute.delete(cloud(nova), "s")
+    assert [path for _, path, _ in nova.calls if "?" in path] == ["/servers?uuid=s"] * 4
 
 
 async def test_a_deleted_server_is_gone_or_it_is_told_why_not() -> None:

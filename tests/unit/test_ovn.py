@@ -19,6 +19,7 @@ from quorate.node import unit as node_unit
 from quorate.resources.base import Stage
 from quorate.services import guestnet, registry
 from quorate.services.base import Health
+from quorate.services.guestnet.gateways import MOST, acquainted
 from quorate.services.guestnet.health import judge_central, judge_chassis
 from quorate.spec.model import Cluster
 from quorate.spec.rules import services as service_rules
@@ -82,6 +83,24 @@ def test_a_chassis_is_told_where_its_tunnels_end(tmp_path: Path) -> None:
     assert args["external_ids"]["ovn-encap-ip"] == "10.77.3.22"
     assert args["external_ids"]["system-id"] == args["external_ids"]["hostname"] == "n2"
     assert args["manager"] == "ptcp:6640:127.0.0.1"
+
+
+@pytest.mark.parametrize(("gateways", "members"), [("all", "c1 c2 c3 n1 n2"), ("controllers", "c1 c2 c3")])
+def test_gateways_have_a_group_in_common_before_there_is_a_router(
+    tmp_path: Path, gateways: str, members: str
+) -> None:
+    args = on(guests(tmp_path, gateways=gateways), "c1")["command:OVN's gateways watch each other"].args
+    assert args["check"][-1] == f'external_ids:gateways="{members}"' and args["check"][-1] in args["fix"]
+    said = " ".join(args["fix"])
+    for node in members.split():
+        assert f"--id=@{node} create HA_Chassis chassis_name={node} " in said
+    assert f"ha_chassis={','.join('@' + node for node in members.split())} " in said
+
+
+def test_many_gateways_are_not_all_made_to_watch_each_other() -> None:
+    names = [f"n{number}" for number in range(MOST + 1)]
+    assert len(list(acquainted(names[:MOST], "tcp:10.77.0.11:6641"))) == 1
+    assert not list(acquainted(names, "tcp:10.77.0.11:6641")) and not list(acquainted((), ""))
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,16 @@ def test_the_configuration_names_all_monitors_and_the_timers(tmp_path: Path) -> 
     assert lines["mon_lease"] == "1"
     assert lines["crush_location"] == "root=default host=c1"
     assert lines["fsid"] == layout.fsid(Secrets(tmp_path / "demo" / "secrets"))
+    assert {"prometheus", "restful"} <= set(lines["mgr_disabled_modules"].split())
+
+
+def test_a_module_that_is_wanted_can_be_loaded(tmp_path: Path) -> None:
+    spec = {**SPEC, "services": {"ceph": {"options": {"manager_modules": ["prometheus"]}}}}
+    text = str(
+        on(plane(tmp_path, Cluster.model_validate(spec)), "c1")["file:/etc/ceph/ceph.conf"].args["content"]
+    )
+    (left_out,) = (line for line in text.splitlines() if line.startswith("mgr_disabled_modules"))
+    assert "prometheus" not in left_out and "restful" in left_out
 
 
 def test_an_apply_twice_wants_the_same(tmp_path: Path) -> None:

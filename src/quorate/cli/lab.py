@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quorate.cli import lab_machines
-from quorate.cli.common import DEFAULT_NAME, ProgressListener, catalogue, emit, json_option, run_async
+from quorate.cli.common import (
+    DEFAULT_NAME,
+    ProgressListener,
+    catalogue,
+    emit,
+    json_option,
+    resolve,
+    run_async,
+)
+from quorate.cli.verify import show
 from quorate.errors import EXIT_PASS, LabError, UsageError
 from quorate.home import Home, state_root
 
 if TYPE_CHECKING:
     from quorate.lab.layout import LabFolder, NodeFolder
     from quorate.lab.lower import Found
+
+RESTORED_S = 300.0
+"""From the moment when every machine answers until every service has proved itself."""
 
 
 def name_option(function: Any) -> Any:
@@ -332,14 +344,23 @@ def save(snapshot: str, name: str | None) -> int:
 @lab.command()
 @click.argument("snapshot")
 @name_option
-def restore(snapshot: str, name: str | None) -> int:
+@click.option("--verify", "verified", is_flag=True, help="Wait until every service has proved itself.")
+def restore(snapshot: str, name: str | None, verified: bool) -> int:
     """Bring the whole lab back to SNAPSHOT, also after it was taken down. The snapshot stays."""
     from quorate.lab import restoring
 
     _root_user()
+    folder = _folder(name)
     with ProgressListener() as listener:
-        restoring.restore(_folder(name), snapshot, listener)
-    return EXIT_PASS
+        restoring.restore(folder, snapshot, listener)
+        if not verified:
+            return EXIT_PASS
+        from quorate.cli.raise_plane import settled
+        from quorate.operations.verify import EXIT_CODES
+
+        found = run_async(settled(resolve(None, folder.name), listener, RESTORED_S))
+    show(found)
+    return EXIT_CODES[found.verdict]
 
 
 @lab.command()

@@ -119,29 +119,33 @@ async def raise_plane(
 
 
 async def settled(target: Target, listener: Listener, settle_s: float) -> Verification:
-    """Verify until it passes, at most for ``settle_s`` seconds; the last try's result."""
+    """Verify until every service has passed, at most for ``settle_s`` seconds; what was seen last of each.
+
+    One that has passed is not asked again: while nodes are starting, proofs are work that holds them up.
+    """
     from quorate.cli.verify import prove
     from quorate.operations.verify import Verdict
 
     deadline = time.monotonic() + settle_s
     listener(Event(Kind.STARTED, "verify"))
+    found = await prove(target, silent, day=False)
+    if not found.checks:
+        listener(Event(Kind.DONE, "verify", "none of the services has a proof"))
+        return found
     while True:
-        found = await prove(target, silent, day=False)
-        if not found.checks:
-            listener(Event(Kind.DONE, "verify", "none of the services has a proof"))
-            return found
-        passed = sum(check.verdict is Verdict.PASS for check in found.checks)
-        said = f"{passed} of {len(found.checks)} proofs pass"
-        if found.verdict is Verdict.PASS:
+        open_ = [check for check in found.checks if check.verdict is not Verdict.PASS]
+        said = f"{len(found.checks) - len(open_)} of {len(found.checks)} proofs pass"
+        if not open_:
             listener(Event(Kind.DONE, "verify", said))
             return found
-        worst = next(check for check in found.checks if check.verdict is not Verdict.PASS)
-        said += f"; {worst.service}, {worst.title}: {worst.evidence}"
+        said += f"; {open_[0].service}, {open_[0].title}: {open_[0].evidence}"
         if time.monotonic() >= deadline:
             listener(Event(Kind.FAILED, "verify", said))
             return found
-        listener(Event(Kind.PROGRESS, "verify", said, passed / max(1, len(found.checks))))
+        listener(Event(Kind.PROGRESS, "verify", said, 1 - len(open_) / len(found.checks)))
         await asyncio.sleep(AGAIN_S)
+        again = await prove(target, silent, day=False, only={check.service for check in open_})
+        found = found.with_newer(again)
 
 
 async def lived(target: Target, listener: Listener, found: Verification) -> Verification:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from quorate.engine.look import Question, look
 from quorate.errors import EXIT_FAIL, EXIT_PASS, EXIT_UNKNOWN, LabError, PreconditionError, QuorateError
@@ -65,6 +65,9 @@ class Check:
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
+S = TypeVar("S", VerifyStep, Check)
+
+
 @dataclass(frozen=True)
 class Verification:
     """One run.
@@ -88,6 +91,12 @@ class Verification:
                 return verdict
         return Verdict.UNKNOWN
 
+    def with_newer(self, newer: Verification) -> Verification:
+        """This one, with what ``newer`` found of the services that it tried, in this one's order."""
+        mine, its = (_by_service(each.checks) for each in (self, newer))
+        checks = tuple(check for checks in {**mine, **its}.values() for check in checks)
+        return replace(self, checks=checks, seconds=self.seconds + newer.seconds)
+
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
         return {
@@ -96,6 +105,14 @@ class Verification:
             "checks": [check.as_json() for check in self.checks],
             "day": [check.as_json() for check in self.day],
         }
+
+
+def _by_service(each: Iterable[S]) -> dict[str, list[S]]:
+    """``each`` by its service, in the order in which services come."""
+    found: dict[str, list[S]] = defaultdict(list)
+    for one in each:
+        found[one.service].append(one)
+    return found
 
 
 def outside(
@@ -182,10 +199,7 @@ async def verify(steps: Iterable[VerifyStep], outside: Outside, listener: Listen
             return await _service(each, outside, listener)
 
     started = monotonic()
-    by_service: dict[str, list[VerifyStep]] = defaultdict(list)
-    for step in steps:
-        by_service[step.service].append(step)
-    results = await asyncio.gather(*(prove(each) for each in by_service.values()))
+    results = await asyncio.gather(*(prove(each) for each in _by_service(steps).values()))
     return Verification(tuple(check for checks in results for check in checks), monotonic() - started)
 
 

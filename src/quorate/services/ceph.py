@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import Field
 
@@ -35,6 +35,28 @@ WAIT_S = 180.0
 NODE_TIMEOUT_S = 2.0
 
 
+ManagerModule = Literal[
+    "alerts",
+    "influx",
+    "insights",
+    "iostat",
+    "localpool",
+    "mirroring",
+    "nfs",
+    "osd_perf_query",
+    "osd_support",
+    "prometheus",
+    "restful",
+    "selftest",
+    "snap_schedule",
+    "stats",
+    "telegraf",
+    "test_orchestrator",
+    "zabbix",
+]
+"""Of ceph-mgr-modules-core, those that are off unless somebody enables them (``ceph mgr module ls``)."""
+
+
 class CephOptions(Options):
     """What can differ from one storage cluster to the next."""
 
@@ -54,6 +76,8 @@ class CephOptions(Options):
     """Of the monitors: one that is lost is out after twice this."""
     silence_s: Annotated[float, Field(ge=2, le=60)] = 3
     """After which daemons and clients look for another monitor."""
+    manager_modules: tuple[ManagerModule, ...] = ()
+    """Optional modules that the managers load, for ``ceph mgr module enable``: "prometheus" for one."""
 
 
 class Ceph(Service):
@@ -234,6 +258,7 @@ def configuration(ctx: Context, node: str) -> str:
     return render(
         "ceph/ceph.conf.j2",
         **options.model_dump(include={"grace_s", "lease_s", "silence_s", "cache_mib", "pg_log_entries"}),
+        left_out=[each for each in get_args(ManagerModule) if each not in options.manager_modules],
         fsid=layout.fsid(ctx.secrets),
         mons=layout.monitors(ctx.cluster),
         network=ctx.cluster.networks["cluster"].cidr,

@@ -21,6 +21,7 @@ from quorate.resources.unit import unit
 from quorate.services import guestnet
 from quorate.services.base import Context, HealthProbe, Offers, Options, Service
 from quorate.services.guestnet import health
+from quorate.services.guestnet.gateways import acquainted
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode, Use
 
@@ -94,7 +95,8 @@ class Ovn(Service):
         options = cast(OvnOptions, ctx.options[self.name])
         for node in ctx.controllers:
             yield from _central(ctx, node, options)
-        for resource in _contents(ctx, options):
+        out = gateways(ctx.cluster, options) if guestnet.physical_networks(ctx.cluster) else ()
+        for resource in (*_contents(ctx, options), *acquainted(out, guestnet.northbound(ctx.cluster))):
             yield Placed(Stage.BOOTSTRAP, ctx.leader, resource)
         for node in ctx.cluster.chassis:
             yield from _chassis(ctx, node, options)
