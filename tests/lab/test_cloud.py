@@ -6,6 +6,7 @@ A tenant's day and the drills of it are in tests/cloud: they take another quarte
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -49,3 +50,16 @@ def test_a_guests_card_that_is_taken_down_comes_up_again(cloud: Plane) -> None:
             until("the card is up", lambda: ",UP" in cloud.ssh("n1", "ip", "link", "show", card), 30)
     finally:
         cloud.ssh("n1", "ip", "link", "delete", card)
+
+
+def test_gateways_watch_each_other_also_without_a_router(cloud: Plane) -> None:
+    """Else the gateways of a first router all take it at once, each for want of a sign of the others."""
+    routers = ("ovn-nbctl", "--no-leader-only", "--bare", "--columns=name", "list", "Logical_Router")
+    assert cloud.ssh("c1", *routers).strip() == ""
+    tunnels = ("ovs-vsctl", "--bare", "--columns=bfd_status", "find", "Interface", "type=geneve")
+    for node in ("c1", "c2", "c3", "n1", "n2"):
+        until(
+            f"{node} sees the four others",
+            lambda node=node: len(re.findall(r"\bstate=up", cloud.ssh(node, *tunnels))) == 4,
+            30,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -226,6 +227,9 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         Terminated: after SIGTERM.
     """
     terminated = False
+    # What they have to say about connections that fail is an error here, or is in a drill's history.
+    for library in ("aiormq", "aio_pika"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
     async def outer() -> T:
         def terminate(task: asyncio.Task[Any] | None = asyncio.current_task()) -> None:  # noqa: B008 - now, not later

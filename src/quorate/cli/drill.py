@@ -85,13 +85,8 @@ def run(
 
     Exit code 0 when every check passed, 1 when one failed, 2 when nobody can say.
     """
-    import logging
-
     from quorate.drill import drills
 
-    # What the client libraries have to say about connections that die is in the history already.
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
-    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     kind = drills.fault(fault)
     wish = drills.Wish(fault, target or kind.default_target, service, rate, seconds, watch)
     meant = resolve(file, name)
