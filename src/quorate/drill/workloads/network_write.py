@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -23,14 +24,17 @@ RULES = 8
 """In one group. For each new rule Neutron reads its whole group, with queries for every rule that is in it
 (neutron, ``SecurityGroupRule.from_db_object``): in one group for all, each second of a drill would cost more
 than the one before, until Neutron serves nothing else."""
+GROUP_S = 30.0
+"""How long a group may take to be made. Longer than a write: a request that nobody waits for is worked on all
+the same, and a new one for each write would be a load test of what costs Neutron most."""
 LIST = ("ovn-nbctl", "--no-leader-only", "--timeout=10", "--format=csv", "--no-headings")
 
 
 class NetworkWrite(Workload):
     """POST of a rule for TCP port ``number + 1``, acknowledged with 201.
 
-    It is in a group of a project of the drill's own, without a quota, so that nobody's is used up. Every
-    `RULES` numbers there is a new group, made by the first request that needs it.
+    It is in a group of a project of the drill's own, without a quota, so that nobody's is used up. After
+    `RULES` of them the next group is made, beside the writes; until it is there they go into the one before.
     """
 
     name = "network-write"
@@ -44,7 +48,9 @@ class NetworkWrite(Workload):
         super().__init__(scene)
         self._client: aiohttp.ClientSession | None = None
         self._token, self._project = "", ""
-        self._groups: dict[int, str] = {}
+        self._groups: list[str] = []
+        self._asked = 0
+        self._next: asyncio.Task[None] | None = None
         self._name = f"quorate-drill-{scene.run}"
 
     def budget(self, fault: str, service: str) -> float | None:
@@ -60,12 +66,18 @@ class NetworkWrite(Workload):
         self._project = made["project"]["id"]
         quota = {"quota": {"security_group": -1, "security_group_rule": -1}}
         await self._ask("PUT", self._url(f"/quotas/{self._project}"), 200, quota)
-        self._groups[0] = await self._make_group()
+        await self._make_group()
 
-    async def _make_group(self, attempt: Attempt | None = None) -> str:
+    async def _make_group(self) -> None:
         group = {"security_group": {"name": self._name, "project_id": self._project}}
-        made = await self._ask("POST", self._url("/security-groups"), 201, group, attempt)
-        return str(made["security_group"]["id"])
+        made = await self._ask("POST", self._url("/security-groups"), 201, group)
+        self._groups.append(str(made["security_group"]["id"]))
+        self._asked = 0
+
+    async def _make_next(self) -> None:
+        with suppress(aiohttp.ClientError, OSError, Refused):  # the next write begins anew
+            async with asyncio.timeout(GROUP_S):
+                await self._make_group()
 
     def _url(self, path: str) -> str:
         return base_url(self.scene, self.service) + API + path
@@ -85,13 +97,11 @@ class NetworkWrite(Workload):
 
     async def request(self, attempt: Attempt) -> None:
         """One rule."""
-        index = attempt.number // RULES
-        if index not in self._groups:
-            made = await self._make_group(attempt)
-            # Another request may have been quicker. Rules of a group that is forgotten would count as lost.
-            self._groups.setdefault(index, made)
+        if self._asked >= RULES and (self._next is None or self._next.done()):
+            self._next = asyncio.create_task(self._make_next())
+        self._asked += 1
         rule = {
-            "security_group_id": self._groups[index],
+            "security_group_id": self._groups[-1],
             "project_id": self._project,
             "direction": "ingress",
             "ethertype": "IPv4",
@@ -134,10 +144,12 @@ class NetworkWrite(Workload):
             return ReadBack(self.name, source, (), str(error))
         if done.exit:
             return ReadBack(self.name, source, (), done.stderr.decode(errors="replace").strip()[-200:])
-        return ReadBack(self.name, source, ports(done.stdout.decode(), self._groups.values()))
+        return ReadBack(self.name, source, ports(done.stdout.decode(), self._groups))
 
     async def forget(self) -> None:
         """Delete the groups, the one that came with the project too, and with them all rules; the project."""
+        if self._next is not None:
+            await self._next
         mine = await self._ask("GET", self._url(f"/security-groups?project_id={self._project}"), 200)
         for group in mine["security_groups"]:
             await self._ask("DELETE", self._url(f"/security-groups/{group['id']}"), 204)
@@ -146,6 +158,8 @@ class NetworkWrite(Workload):
 
     async def close(self) -> None:
         """End the client."""
+        if self._next is not None:
+            self._next.cancel()
         if self._client is not None:
             await self._client.close()
 
