@@ -63,3 +63,85 @@ def test_gateways_watch_each_other_also_without_a_router(cloud: Plane) -> None:
             lambda node=node: len(re.findall(r"\bstate=up", cloud.ssh(node, *tunnels))) == 4,
             30,
         )
+
+
+def test_a_gateway_that_comes_back_is_not_watched_before_it_can_forward(cloud: Plane) -> None:
+    """Else the others leave it its routers while its switch is still empty."""
+    watched = ("ovs-vsctl", "--bare", "--columns=name", "find", "Interface", "bfd:enable=true")
+    until("n1 is watched", lambda: len(cloud.ssh("n1", *watched).split()) == 4, 60)
+    cloud.ssh("n1", "systemctl", "stop", "ovn-controller")
+    try:
+        cloud.ssh("n1", "systemctl", "restart", "ovs-vswitchd")
+        assert cloud.ssh("n1", *watched).split() == []
+    finally:
+        cloud.ssh("n1", "systemctl", "start", "ovn-controller")
+    until("it is watched again", lambda: len(cloud.ssh("n1", *watched).split()) == 4, 60)
+
+
+CALL = """
+import nova.monkey_patch
+from nova import config, context, objects
+from nova.conductor import rpcapi
+from nova.objects import base
+from oslo_messaging._drivers import amqpdriver
+
+config.parse_args(["call", "--config-file", "/etc/nova/nova-compute.conf"])
+objects.register_all()
+base.NovaObject.indirection_api = rpcapi.ConductorAPI()
+service = objects.Service.get_by_compute_host(context.get_admin_context(), "n1")
+print(service.host, amqpdriver.ReplyWaiters.get.__module__)
+"""
+
+
+def test_a_call_through_the_broker_is_answered_by_what_looks_for_answers_at_once(cloud: Plane) -> None:
+    """With the environment of the unit; how much it gains is for a benchmark."""
+    environment = cloud.ssh("n1", "systemctl", "show", "--value", "--property=Environment", "nova-compute")
+    words = ("env", *environment.split(), "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=quorate-test")
+    assert cloud.ssh("n1", *words, "python3", "-c", CALL).split() == ["n1", "sitecustomize"]
+
+
+NEWEST_FIRST = """
+cd $(mktemp -d)
+cat > server.py <<END
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0.9)
+        self.send_response(204)
+        self.end_headers()
+        print(self.path, flush=True)
+http.server.HTTPServer(("127.0.0.1", 18081), Handler).serve_forever()
+END
+cat > haproxy.cfg <<END
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+    timeout queue 60s
+listen test
+    bind 127.0.0.1:18080
+$(grep -m1 set-priority-class /etc/haproxy/haproxy.cfg)
+    server a 127.0.0.1:18081 maxconn 1
+END
+python3 server.py > served 2> /dev/null & server=$!
+haproxy -q -f haproxy.cfg & balancer=$!
+until curl -s http://127.0.0.1:18080/0; do sleep 0.1; done
+for second in 1 2 3; do
+    for _ in 1 2 3; do curl -s http://127.0.0.1:18080/$second & asked="$asked $!"; done
+    sleep 1.1
+done
+wait $asked
+kill $server $balancer
+cat served
+"""
+
+
+def test_what_waits_for_a_server_is_served_newest_first(cloud: Plane) -> None:
+    """With the line of the real configuration: who has waited longest is the likeliest to have gone."""
+    served = cloud.ssh("c2", "bash", "-c", NEWEST_FIRST).split()
+    assert len(served) == 10
+    # Of the last three, whoever is not in hand already goes before all that is left of the first three.
+    last_of_newest = max(place for place, path in enumerate(served) if path == "/3")
+    assert served[last_of_newest + 1 :].count("/1") >= 1
+    assert served[-1] == "/1"

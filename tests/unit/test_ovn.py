@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -469,6 +471,28 @@ def test_a_restart_of_the_controller_leaves_flows_where_they_are(tmp_path: Path)
     drop_in = text(guests(tmp_path), "n1", "/etc/systemd/system/ovn-controller.service.d/quorate.conf")
     lines = drop_in.splitlines()
     assert "stop_controller --restart" in lines[lines.index("ExecStop=") + 1]
+
+
+def test_a_switch_that_starts_is_watched_by_nobody_until_it_has_flows(tmp_path: Path) -> None:
+    drop_in = text(guests(tmp_path), "n1", "/etc/systemd/system/ovs-vswitchd.service.d/quorate.conf")
+    (before,) = (line for line in drop_in.splitlines() if line.startswith("ExecStartPre="))
+    program = tmp_path / "ovs-vsctl"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *" find "*) echo; echo ovn-a; echo ovn-b ;; *) echo "$@" ;; esac\n'
+    )
+    program.chmod(0o755)
+    command = before.removeprefix("ExecStartPre=-").replace("$$", "$")
+    done = subprocess.run(
+        shlex.split(command),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Without --no-wait it waits for the switch that is about to start.
+    assert done.stdout.splitlines() == [
+        f"--no-wait --timeout=5 set Interface {tunnel} bfd:enable=false" for tunnel in ("ovn-a", "ovn-b")
+    ]
 
 
 def test_guests_cards_stay_up_and_get_no_address_of_the_hosts(tmp_path: Path) -> None:

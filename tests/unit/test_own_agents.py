@@ -180,3 +180,18 @@ def test_an_agent_describes_itself(tmp_path: Path, program: Path) -> None:
     root = ET.fromstring(done.stdout)
     assert root.get("name") == program.name
     assert {one.get("name") for one in root.iter("action")} >= {"start", "stop", "monitor", "meta-data"}
+
+
+def test_the_databases_agent_is_the_original_but_for_its_long_sleep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = tmp_path / "resource.d/heartbeat/galera"
+    original.parent.mkdir(parents=True)
+    original.write_text('#!/bin/sh\necho "$0" "$@" >&2\nsleep 2\nsleep 1\nexit 8\n')
+    program = TEMPLATES / "pacemaker" / "galera"
+    assert program.read_text().startswith("#!/bin/bash\n"), "as the original's, which is no use to sh"
+    agent = Agent(tmp_path, program)
+    agent.stand_in("sleep", 'echo "sleeps $*" >&2')
+    monkeypatch.setenv("OCF_ROOT", str(tmp_path))
+    assert agent("monitor") == 8
+    assert agent.said.splitlines() == [f"{agent.program} monitor", "sleeps 0.3", "sleeps 1"]

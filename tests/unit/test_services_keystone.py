@@ -112,6 +112,7 @@ def test_a_check_always_finds_a_worker(tmp_path: Path) -> None:
     assert frontend.server_limit == 14 < 2 * 8, "under overload it is slow, not dead"
     haproxy = text(its, "c1", "/etc/haproxy/haproxy.cfg")
     assert " maxconn 14" in haproxy and "option abortonclose" in haproxy
+    assert "http-request set-priority-class date,mod(4095),neg,add(2047)" in haproxy
 
 
 def test_password_rounds_are_keystones_own_unless_said_otherwise(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from quorate.pacemaker.unit import daemon_clone
 from quorate.services.base import Health
 from quorate.services.openstack.health import judge
 from quorate.services.openstack.settings import common, endpoint
-from quorate.services.openstack.units import TURN, Api, daemon
+from quorate.services.openstack.units import PYTHON, TURN, Api, daemon
 from quorate.services.registry import Platform
 from quorate.services.rendering import TEMPLATES
 
@@ -189,6 +190,8 @@ def test_a_workers_unit_comes_with_the_program_that_checks_it() -> None:
     unit = str(resources["file:/etc/systemd/system/a.service"].args["content"])
     assert "Type=notify" in unit and f"ExecStart={TURN} /usr/bin/a\n" in unit
     assert "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=a" in unit
+    assert f"Environment=PYTHONPATH={PYTHON}\n" in unit
+    assert f"file:{PYTHON}/sitecustomize.py" in resources
     assert resources["unit:a.service"].desired == {"file": "disabled", "stale": False, "changed": False}
 
 
@@ -272,3 +275,72 @@ def test_a_balancer_is_answered_without_python_and_a_stop_lets_requests_end(
     assert f"route-if-not = equal:${{PATH_INFO}};{check.path} last:" in ini.splitlines()
     assert f"exists:/etc/{service}/healthcheck_disable break:503" in ini
     assert "gracefully_kill_them_all" in ini and "\ndie-on-term" not in ini
+
+
+DRIVER = """
+import queue
+import types
+
+oslo_messaging = types.SimpleNamespace(MessagingTimeout=TimeoutError)
+
+
+class ReplyWaiters:
+    def __init__(self):
+        self._queues = {}
+
+    def get(self, msg_id, timeout):
+        raise AssertionError("half a second")
+"""
+CALLER = """
+import sitecustomize
+from oslo_messaging._drivers import amqpdriver
+
+now, looks = 0.0, 0
+waiters = amqpdriver.ReplyWaiters()
+waiters._queues["a call"] = answers = amqpdriver.queue.Queue()
+
+
+class Clock:
+    def monotonic():
+        return now
+
+    def sleep(seconds):
+        global now, looks
+        if now < {answered} <= now + seconds:
+            answers.put("the answer")
+        now, looks = now + seconds, looks + 1
+
+
+sitecustomize.time = Clock
+try:
+    print(waiters.get("a call", {timeout}), now, looks)
+except TimeoutError as error:
+    print(error, now, looks)
+"""
+
+
+@pytest.mark.parametrize(
+    ("answered", "timeout", "said", "soonest", "latest", "most"),
+    [
+        (0.02, "30", "the answer", 0.02, 0.026, 5),
+        (4.0, "None", "the answer", 4.0, 4.5, 70),
+        (99, "30", "Timed out waiting for a reply to message ID a call", 30, 30.6, 140),
+    ],
+)
+def test_a_call_takes_as_long_as_its_answer(
+    tmp_path: Path, answered: float, timeout: str, said: str, soonest: float, latest: float, most: int
+) -> None:
+    drivers = tmp_path / "oslo_messaging/_drivers"
+    drivers.mkdir(parents=True)
+    (drivers.parent / "__init__.py").touch()
+    (drivers / "__init__.py").touch()
+    (drivers / "amqpdriver.py").write_text(DRIVER)
+    script = CALLER.format(answered=answered, timeout=timeout)
+    folders = {**os.environ, "PYTHONPATH": f"{TEMPLATES / 'openstack'}:{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script], capture_output=True, text=True, env=folders, check=True
+    )
+    words, at, looks = done.stdout.strip().rsplit(" ", 2)
+    assert words == said
+    assert soonest <= float(at) <= latest
+    assert int(looks) <= most

@@ -1,6 +1,6 @@
 """The database: MariaDB with Galera on every controller, one writer at a time behind HAProxy.
 
-Pacemaker runs it with `ocf:heartbeat:galera`, which after a full outage starts the node with the latest
+Pacemaker runs it with `ocf:quorate:galera`, which after a full outage starts the node with the latest
 commit first. mariadb.service is masked, because a second server on the same files would destroy them.
 """
 
@@ -175,7 +175,7 @@ class Galera(Service):
         addresses = {node: cluster.address(node) for node in cluster.controllers}
         primitive = Primitive(
             id="galera",
-            agent="ocf:heartbeat:galera",
+            agent="ocf:quorate:galera",
             params={
                 "wsrep_cluster_address": "gcomm://" + ",".join(addresses.values()),
                 "cluster_host_map": ";".join(f"{node}:{address}" for node, address in addresses.items()),

@@ -29,7 +29,8 @@ DEFAULTS, SWITCH_DEFAULTS = "/etc/default/ovn-central", "/etc/default/openvswitc
 FOLDER = "/etc/ovn"
 NETWORKD = "/etc/systemd/network"
 CENTRAL_UNITS = ("ovn-ovsdb-server-nb.service", "ovn-ovsdb-server-sb.service", "ovn-northd.service")
-SWITCH_UNITS = ("ovsdb-server.service", "ovs-vswitchd.service", "ovn-controller.service")
+SWITCH = "ovs-vswitchd.service"
+SWITCH_UNITS = ("ovsdb-server.service", SWITCH, "ovn-controller.service")
 DATABASES = {"NB": guestnet.NB_RAFT_PORT, "SB": guestnet.SB_RAFT_PORT}
 FEWEST_GATEWAYS = 3
 """OVN's rule (its source, ha_chassis_group_is_active): without any tunnel that is up, none is active."""
@@ -144,8 +145,8 @@ def _path(name: str) -> str:
 def _restarts(units: Iterable[str]) -> Iterable[Resource]:
     """Drop-ins with which systemd starts them again, however they ended."""
     for name in units:
-        own = ("northd", "controller")
-        template = next((one for one in own if name == f"ovn-{one}.service"), "restart")
+        own = {f"ovn-{one}.service": one for one in ("northd", "controller")} | {SWITCH: "vswitchd"}
+        template = own.get(name, "restart")
         yield directory(f"/etc/systemd/system/{name}.d")
         yield file(_drop_in(name), render(f"ovn/{template}.conf.j2"))
 
@@ -312,6 +313,7 @@ def _chassis(ctx: Context, node: str, options: OvnOptions) -> Iterable[Placed]:
         *_restarts(SWITCH_UNITS),
         unit("ovsdb-server.service", active=True),
         Resource("ovs_offload", "userspace segmentation offload", {}, {"right": True}),
+        unit(SWITCH, read=True, after=(f"file:{_drop_in(SWITCH)}",)),
         unit("openvswitch-switch.service", enabled=True, active=True),
         switch,
     ):

@@ -24,7 +24,7 @@ ENVIRONMENT = "/etc/default/pacemaker"
 PROGRAMS = "/usr/local/lib/quorate"
 WAIT = f"{PROGRAMS}/wait-for-peers"
 AGENTS = "/usr/lib/ocf/resource.d/quorate"
-OWN_AGENTS = ("unit", "gate", "files")
+OWN_AGENTS = ("unit", "gate", "files", "galera")
 """Resource agents of ours, ``ocf:quorate:<name>``: shell programs in templates/pacemaker."""
 PYTHON_AGENTS = ("storage",)
 """The same, in Python."""
