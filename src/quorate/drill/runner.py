@@ -32,7 +32,8 @@ SAID_S = 30.0
 PREPARING_S = 1.0
 """Between two words on who is not ready yet."""
 VIEW_S = 3.0
-"""Between two looks at the whole cluster: a look costs the nodes something, and they are being measured."""
+"""Between two looks at the whole cluster, or as long as one took: it costs the nodes something, and they are
+being measured."""
 
 
 @dataclass(frozen=True)
@@ -355,7 +356,7 @@ class Run:
 
     async def _recover(self) -> None:
         deadline, missing = self.writer.now() + self.settings.recover_s, ["nobody looked"]
-        while self.writer.now() < deadline:
+        while (began := self.writer.now()) < deadline:
             # The cheap questions first: looking at everything costs the nodes what they may be short of.
             missing = await self.view.members() or await self._failing(self.settings.steady_s)
             if not missing:
@@ -365,7 +366,7 @@ class Run:
                     return
                 missing = list(whole.missing)
             self.tell(Event(Kind.PROGRESS, str(Phase.RECOVERY), missing[0]))
-            await asyncio.sleep(VIEW_S)
+            await asyncio.sleep(max(VIEW_S, self.writer.now() - began))
         text = f"not whole within {self.settings.recover_s:g} s: {'; '.join(missing[:4])}"
         self.writer.write("problem", text=text)
         self.tell(Event(Kind.FAILED, str(Phase.RECOVERY), text))

@@ -66,6 +66,8 @@ class View:
         self._platform, self._connect, self._clock = platform, connect, clock
         self.nodes = ConnectedNodes(connect)
         self._controllers = platform.ctx.controllers
+        self._doubtful: list[int] = []
+        """Which of the platform's probes were not well when they were last asked."""
 
     async def holders(self, addresses: Iterable[str]) -> dict[str, list[str]]:
         """Which nodes really have each address, not which ones Pacemaker believes to have it.
@@ -85,7 +87,11 @@ class View:
         return wanted
 
     async def whole(self) -> Whole:
-        """All nodes online, quorate, nothing failed, and every service healthy by its own probes."""
+        """All nodes online, quorate, nothing failed, and every service healthy by its own probes.
+
+        Asking all of them takes seconds of CPU from the nodes. So those that were not well the last time come
+        first, and the others only once those are.
+        """
         members, unwell = await asyncio.gather(self.members(), self._unwell())
         missing = (*members, *unwell)
         nodes, count = len(self._platform.ctx.cluster.nodes), len(self._platform.probes())
@@ -122,17 +128,24 @@ class View:
         return None
 
     async def _unwell(self) -> list[str]:
-        probes = self._platform.probes()
-        questions = [Question(probe.node, probe.kind, probe.args, HEALTH_S) for probe in probes]
-        found: list[str] = []
-        for probe, answer in zip(probes, await look(self._connect, questions), strict=True):
+        return (self._doubtful and await self._ask(self._doubtful)) or await self._ask(None)
+
+    async def _ask(self, wanted: Sequence[int] | None) -> list[str]:
+        """What the probes of these numbers, or all of them, find; those that are not well are remembered."""
+        every = self._platform.probes()
+        asked = range(len(every)) if wanted is None else wanted
+        questions = [Question(every[one].node, every[one].kind, every[one].args, HEALTH_S) for one in asked]
+        found: dict[int, str] = {}
+        for one, answer in zip(asked, await look(self._connect, questions), strict=True):
+            probe = every[one]
             if answer.state is None:
-                found.append(f"{probe.service} on {probe.node}: {answer.error}")
+                found[one] = f"{probe.service} on {probe.node}: {answer.error}"
                 continue
             judgement = probe.judge(answer.state)
             if judgement.health is not Health.OK:
-                found.append(f"{probe.service} on {probe.node}: {judgement.text}")
-        return found
+                found[one] = f"{probe.service} on {probe.node}: {judgement.text}"
+        self._doubtful = list(found)
+        return list(found.values())
 
     async def clock_offset(self, node: str) -> tuple[float, float]:
         """The node's clock minus ours, and how far that can be off, in seconds (half the round trip)."""
