@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from quorate.drill.history import Clock
-from quorate.engine.look import Question, look
+from quorate.engine.look import Answer, Question, look
 from quorate.errors import DrillError, TransportError
 from quorate.pacemaker import state
-from quorate.services.base import Health
+from quorate.services.base import Health, HealthProbe
 from quorate.services.registry import Platform
 from quorate.transport.base import Command, Completed, Connect
 
@@ -90,10 +91,9 @@ class View:
         """All nodes online, quorate, nothing failed, and every service healthy by its own probes.
 
         Asking all of them takes seconds of CPU from the nodes. So those that were not well the last time come
-        first, and the others only once those are.
+        first, and the others only once those are; and it is over with the first node that is not well.
         """
-        members, unwell = await asyncio.gather(self.members(), self._unwell())
-        missing = (*members, *unwell)
+        missing = tuple(await self.members() or await self._unwell())
         nodes, count = len(self._platform.ctx.cluster.nodes), len(self._platform.probes())
         return Whole(missing, f"{nodes} nodes online, {count} health probes good")
 
@@ -131,21 +131,27 @@ class View:
         return (self._doubtful and await self._ask(self._doubtful)) or await self._ask(None)
 
     async def _ask(self, wanted: Sequence[int] | None) -> list[str]:
-        """What the probes of these numbers, or all of them, find; those that are not well are remembered."""
+        """What the first node finds that finds anything, of the probes of these numbers or of all.
+
+        One node after the other, with a pause as long as each took: all at once they were enough, on nodes
+        that bore their clients well, to make services late, and so to find them not well.
+        """
         every = self._platform.probes()
         asked = range(len(every)) if wanted is None else wanted
-        questions = [Question(every[one].node, every[one].kind, every[one].args, HEALTH_S) for one in asked]
-        found: dict[int, str] = {}
-        for one, answer in zip(asked, await look(self._connect, questions), strict=True):
-            probe = every[one]
-            if answer.state is None:
-                found[one] = f"{probe.service} on {probe.node}: {answer.error}"
-                continue
-            judgement = probe.judge(answer.state)
-            if judgement.health is not Health.OK:
-                found[one] = f"{probe.service} on {probe.node}: {judgement.text}"
-        self._doubtful = list(found)
-        return list(found.values())
+        for node in dict.fromkeys(every[one].node for one in asked):
+            began = time.monotonic()
+            mine = [one for one in asked if every[one].node == node]
+            answers = await look(self._connect, [_question(every[one]) for one in mine])
+            found = {
+                one: text
+                for one, answer in zip(mine, answers, strict=True)
+                if (text := _unwell(every[one], answer))
+            }
+            self._doubtful = list(found)
+            if found:
+                return list(found.values())
+            await asyncio.sleep(time.monotonic() - began)
+        return []
 
     async def clock_offset(self, node: str) -> tuple[float, float]:
         """The node's clock minus ours, and how far that can be off, in seconds (half the round trip)."""
@@ -162,6 +168,18 @@ class View:
                 return error
 
         return list(await asyncio.gather(*(one(node) for node in self._controllers)))
+
+
+def _question(probe: HealthProbe) -> Question:
+    return Question(probe.node, probe.kind, probe.args, HEALTH_S)
+
+
+def _unwell(probe: HealthProbe, answer: Answer) -> str:
+    """What is not well, or ""."""
+    if answer.state is None:
+        return f"{probe.service} on {probe.node}: {answer.error}"
+    judgement = probe.judge(answer.state)
+    return "" if judgement.health is Health.OK else f"{probe.service} on {probe.node}: {judgement.text}"
 
 
 def _online(seen: state.ClusterState, name: str) -> bool:
