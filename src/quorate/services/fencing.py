@@ -93,11 +93,10 @@ class Fencing(Service):
         """What the cluster remembers of its fencing, each node as it sees it itself."""
         for node in ctx.cluster.nodes:
             if ctx.cluster.nodes[node].bmc is not None:
-                # A compute is told by way of the controller that has the connection to it.
-                args = {
-                    "argv": list(cluster_state.COMMAND),
-                    "timeout_s": 3.5 if node in ctx.controllers else 10.0,
-                }
+                args: dict[str, Any] = {"argv": list(cluster_state.COMMAND)}
+                if node not in ctx.controllers:
+                    # It hears of it by way of the controller that has the connection to it.
+                    args["timeout_s"] = 10.0
                 yield HealthProbe(self.name, node, "crm_mon", args, _judge_for(node))
 
 
