@@ -5,14 +5,13 @@
 
 Each fault is a drill of the controller that holds Keystone's virtual IP, with one client that writes once a
 second; the day (`quorate verify --day`) begins `SERVED_S` after the fault. A machine that lost its power, or
-was fenced, comes back meanwhile; one that is only isolated stays so for ``--seconds``. Ends
-with 1 if a day failed.
+was fenced, comes back meanwhile; one that is only isolated stays so for ``--seconds``.
+Ends with 1 if a day failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -20,13 +19,15 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from common import QUORATE, ROOT, quorate, report, say
+from common import QUORATE, ROOT, Run, quorate, report, say
 
 FAULTS = ("power-off", "freeze", "isolate", "isolate-management")
 INJECTED = "· fault"
 """What a drill says once there is a fault."""
 SERVED_S = 5.0
 """After so many seconds new requests are promised to be served (docs/drills.md, "Budgets")."""
+ENDS_S = 1200.0
+"""How long a drill may go on after the day: its recovery and its reading back are bounded by itself."""
 
 
 def main() -> None:
@@ -84,8 +85,8 @@ def _with(fault: str, name: str, seconds: float) -> tuple[dict[str, Any], dict[s
             raise SystemExit(f"the drill ended before there was a fault:\n{''.join(said[-15:])}")
         time.sleep(SERVED_S)
         day = _day(name)
-        found, _ = drill.communicate()
-    return day, json.loads(found)
+        found, last = drill.communicate(timeout=ENDS_S)
+    return day, Run(("quorate", "drill", "run", fault), 0.0, drill.returncode, found, last).json()
 
 
 if __name__ == "__main__":

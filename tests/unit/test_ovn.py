@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from guest_things import SPEC, guests
+from guest_things import SPEC, STATUS, Node, guests
 from service_things import on, text
 
 from quorate.cli.common import catalogue
 from quorate.errors import SpecError
-from quorate.node import ovn_central, ovn_chassis, ovs, ovsdb, raft, raft_file, tools
-from quorate.node import unit as node_unit
+from quorate.node import ovn_central, ovn_chassis, ovs, ovsdb, raft, tools
 from quorate.resources.base import Stage
 from quorate.services import guestnet, registry
 from quorate.services.base import Health
@@ -136,28 +134,6 @@ def test_segmentation_is_known_before_the_switch_starts(tmp_path: Path) -> None:
 
 # What the looks read.
 
-STATUS = """8eb1
-Name: OVN_Northbound
-Cluster ID: 64b0 (64b0e855-db16-4774-aa6a-4f040d68fd48)
-Server ID: 8eb1 (8eb12236-0ed9-454d-bb63-68222886eda3)
-Address: tcp:10.77.0.12:6643
-Status: cluster member
-Role: {role}
-Term: 2
-Leader: {leader}
-Vote: dea2
-
-Last Election started 75495 ms ago, reason: timeout
-Election timer: 2000
-Log: [2, 18]
-Entries not yet committed: 0
-Connections: <-babf ->babf <-29f1 ->29f1
-Disconnections: 0
-Servers:
-    dea2 (dea2 at tcp:10.77.0.11:6643) next_index=3 match_index=17 last msg {silent} ms ago
-    8eb1 (8eb1 at tcp:10.77.0.12:6643) (self)
-    babf (babf at tcp:10.77.0.13:6643) next_index=18 match_index=17 last msg 63 ms ago
-"""
 NODES = {f"tcp:10.77.0.1{n}:{port}": f"c{n}" for n in (1, 2, 3) for port in (6643, 6644)}
 
 
@@ -250,21 +226,6 @@ def test_tables_are_read_one_after_the_other() -> None:
         [{"name": "br", "ports": ["a"], "ids": {"k": "v"}}],
         [],
     ]
-
-
-class Node:
-    """A node whose programs answer what they are told to."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str | tools.Done]) -> None:
-        self.ran: list[list[str]] = []
-        self.answers = answers
-        monkeypatch.setattr(tools, "run", self.run)
-
-    def run(self, argv: list[str], **_: Any) -> tools.Done:
-        self.ran.append(list(argv))
-        key = next((key for key in self.answers if key in " ".join(argv)), None)
-        answer = self.answers[key] if key else tools.Done(1, "", f"nobody expected {argv}")
-        return tools.Done(0, answer, "") if isinstance(answer, str) else answer
 
 
 OVS = (
@@ -365,99 +326,6 @@ def test_one_dead_database_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatc
 
 
 # The file of a member.
-
-
-def making(path: Path, **changes: Any) -> dict[str, Any]:
-    args = {
-        "path": str(path),
-        "database": "OVN_Northbound",
-        "schema": "/schema",
-        "local": "10.77.0.11:6643",
-        "peers": ["127.0.0.1:1"],
-        "first": True,
-        "election_timer_ms": 2000,
-    }
-    return {**args, **changes}
-
-
-def test_the_first_begins_where_no_peer_has_a_cluster(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    node = Node(monkeypatch, {"ovsdb-tool": ""})
-    raft_file.fix(making(tmp_path / "nb.db"), {"made": True}, ["made"])
-    assert node.ran[0][2] == "create-cluster" and "--election-timer=2000" in node.ran[0]
-
-
-def test_the_first_joins_where_a_peer_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    node = Node(monkeypatch, {"ovsdb-tool": ""})
-    with socket.create_server(("127.0.0.1", 0)) as peer:
-        args = making(tmp_path / "nb.db", peers=[f"127.0.0.1:{peer.getsockname()[1]}"])
-        raft_file.fix(args, {"made": True}, ["made"])
-    assert node.ran[0][1] == "join-cluster"
-
-
-def test_nobody_begins_while_a_peer_cannot_be_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    node = Node(monkeypatch, {"ovsdb-tool": ""})
-
-    def silent(*_: Any, **__: Any) -> None:
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr(socket, "create_connection", silent)
-    with pytest.raises(tools.Failed, match="a second cluster must not begin"):
-        raft_file.fix(making(tmp_path / "nb.db"), {"made": True}, ["made"])
-    assert not node.ran
-
-
-def test_a_file_of_another_kind_stays(tmp_path: Path) -> None:
-    path = tmp_path / "nb.db"
-    path.write_bytes(b"OVSDB JSON 1 2\n")
-    assert raft_file.look({"path": str(path)}) == {"made": False}
-    with pytest.raises(tools.Failed, match="no clustered database"):
-        raft_file.fix(making(path), {"made": True}, ["made"])
-    assert path.read_bytes() == b"OVSDB JSON 1 2\n"
-
-
-def test_the_leader_sets_the_election_timer_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    timer = [1000]
-
-    def run(argv: list[str], **_: Any) -> tools.Done:
-        if "cluster/change-election-timer" in argv:
-            assert int(argv[-1]) <= 2 * timer[0], "ovsdb-server refuses more than double"
-            timer[0] = int(argv[-1])
-            return tools.Done(0, "change of election timer initiated.", "")
-        shown = STATUS.format(role="leader", leader="self", silent=5)
-        return tools.Done(0, shown.replace("timer: 2000", f"timer: {timer[0]}"), "")
-
-    monkeypatch.setattr(tools, "run", run)
-    monkeypatch.setattr(tools, "POLL_S", 0.0)
-    desired = {"election_timer_ms": 5000}
-    raft.fix({"control": "x", "database": "OVN_Northbound", "wait_s": 5.0}, desired, ["election_timer_ms"])
-    assert timer == [5000]
-
-
-def test_members_are_restarted_one_after_the_other_and_waited_for(tmp_path: Path) -> None:
-    joined = on(guests(tmp_path), "c2")["raft:OVN's SB database"]
-    assert joined.serial and joined.args["unit"] == "ovn-ovsdb-server-sb.service"
-    assert set(joined.args["restart_on"]) >= {"/etc/default/ovn-central", "/etc/ovn/quorate-sb.json"}
-    # Whoever leads sets the timer, so nobody may have to wait for his turn.
-    assert not on(guests(tmp_path / "again"), "c2")["raft:OVN's SB database: election timer"].serial
-
-
-def test_a_member_with_older_files_is_restarted_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    restarted: list[str] = []
-    monkeypatch.setattr(node_unit, "look", lambda args: {"stale": not restarted})
-    monkeypatch.setattr(node_unit, "fix", lambda args, desired, wrong: restarted.append(args["name"]))
-    answers = iter(
-        (
-            tools.Done(1, "", "no socket"),
-            tools.Done(0, STATUS.format(role="follower", leader="dea2", silent=1), ""),
-        )
-    )
-    monkeypatch.setattr(tools, "run", lambda *_, **__: next(answers))
-    monkeypatch.setattr(tools, "POLL_S", 0.0)
-    args = {"control": "x", "database": "OVN_Northbound", "unit": "nb", "restart_on": [], "wait_s": 5.0}
-    raft.fix(args, {"status": "cluster member", "leads": True, "stale": False}, ["stale"])
-    assert restarted == ["nb"] and next(answers, None) is None
 
 
 def test_stopping_northd_stops_no_database(tmp_path: Path) -> None:
