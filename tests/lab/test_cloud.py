@@ -100,6 +100,37 @@ def test_a_call_through_the_broker_is_answered_by_what_looks_for_answers_at_once
     assert cloud.ssh("n1", *words, "python3", "-c", CALL).split() == ["n1", "sitecustomize"]
 
 
+def test_dead_machines_are_found_by_the_kernels_at_both_ends_of_a_connection_to_a_broker(
+    cloud: Plane,
+) -> None:
+    """A timer of the kernel runs on each of them that is idle: 2 s from the last word, here and there."""
+    for node in ("c1", "c2", "c3", "n1"):
+        said = cloud.ssh(node, "ss", "-tnoH", "state", "established", "( sport = :5672 or dport = :5672 )")
+        lines = said.splitlines()
+        assert lines, node
+        for line in lines:
+            timer = re.search(r"timer:\((?:on|keepalive),([0-9.]+)(ms|sec)", line)
+            assert timer, line
+            assert timer[2] == "ms" or float(timer[1]) <= 4.0, line
+
+
+ENTRY_POINTS = """
+import importlib.util
+from stevedore import _cache as ours
+spec = importlib.util.find_spec("stevedore._cache")
+original = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(original)
+print(ours._build_cacheable_data.__module__, original._build_cacheable_data.__module__)
+print(ours._build_cacheable_data() == original._build_cacheable_data())
+"""
+
+
+def test_entry_points_are_found_as_the_library_itself_finds_them(cloud: Plane) -> None:
+    environment = cloud.ssh("c1", "systemctl", "show", "--value", "--property=Environment", "keystone")
+    said = cloud.ssh("c1", "env", *environment.split(), "python3", "-c", ENTRY_POINTS).split()
+    assert said == ["sitecustomize", "stevedore._cache", "True"]
+
+
 NEWEST_FIRST = """
 cd $(mktemp -d)
 cat > server.py <<END

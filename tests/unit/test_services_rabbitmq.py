@@ -36,6 +36,14 @@ def test_the_configuration(tmp_path: Path, node: str) -> None:
     assert "{" + its.ctx.cluster.address(node).replace(".", ",") + "}" in environment
 
 
+def test_a_clients_kernel_that_is_silent_is_given_up(tmp_path: Path) -> None:
+    """Erlang terms, which nothing here can parse; the lab's brokers do."""
+    its = plane(tmp_path)
+    advanced = "/etc/rabbitmq/advanced.config"
+    assert "{raw, 6, 18, <<4000:32/native>>}" in text(its, "c1", advanced)
+    assert advanced in on(its, "c1")[f"unit:{UNIT}: has read its files"].args["restart_on"]
+
+
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=40))
 def test_the_hash_is_rabbitmqs_and_always_the_same(name: str, password: str) -> None:
     stored = base64.b64decode(password_hash(name, password))

@@ -28,6 +28,7 @@ from quorate.services.base import (
     VerifyStep,
 )
 from quorate.services.clients import dashboard, panels
+from quorate.services.openstack.units import PYTHON, quicker
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -138,6 +139,7 @@ class Horizon(Service):
         )
         unit_path = f"/etc/systemd/system/{UNIT}"
         files = (
+            *quicker(),
             file(
                 SECRET_KEY,
                 ctx.secrets.password("horizon-secret-key"),
@@ -149,7 +151,7 @@ class Horizon(Service):
             file(SETTINGS, settings, validate=PARSES),
             file(BOUNDED, bounded, validate=PARSES),
             file(CONFIG, apache, validate=("apache2", "-t", "-f", "{}")),
-            file(unit_path, render("horizon/horizon.service.j2", configuration=CONFIG)),
+            file(unit_path, render("horizon/horizon.service.j2", configuration=CONFIG, python=PYTHON)),
         )
         yield directory(FOLDER)
         yield directory(ALIVE_FILE.rpartition("/")[0])
@@ -160,7 +162,7 @@ class Horizon(Service):
             UNIT,
             enabled=False,
             read=True,
-            restart_on=tuple(str(each.args["path"]) for each in files),
+            restart_on=tuple(str(each.args["path"]) for each in files if each.kind == "file"),
             after=tuple(each.id for each in files),
             serial=True,
         )

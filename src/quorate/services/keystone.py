@@ -39,7 +39,7 @@ from quorate.services.day.contract import Step
 from quorate.services.openstack.health import access
 from quorate.services.openstack.settings import PROJECT
 from quorate.services.openstack.settings import endpoint as endpoint_of
-from quorate.services.openstack.units import HEALTHCHECK, Api, uwsgi
+from quorate.services.openstack.units import HEALTHCHECK, PYTHON, Api, quicker, uwsgi
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -131,9 +131,10 @@ class Keystone(Service):
         ini_path = f"{ETC}/quorate-uwsgi.ini"
         unit_path = f"/etc/systemd/system/{UNIT}"
         files = (
+            *quicker(),
             file(f"{ETC}/keystone.conf", configuration, mode=0o640, group="keystone", secret=True),
             file(ini_path, ini),
-            file(unit_path, render("keystone/keystone.service.j2", ini=ini_path)),
+            file(unit_path, render("keystone/keystone.service.j2", ini=ini_path, python=PYTHON)),
         )
         yield directory(ETC, mode=0o750, owner="keystone", group="keystone")
         yield from files
@@ -146,7 +147,7 @@ class Keystone(Service):
             UNIT,
             enabled=False,
             read=True,
-            restart_on=tuple(str(each.args["path"]) for each in files),
+            restart_on=tuple(str(each.args["path"]) for each in files if each.kind == "file"),
             after=tuple(each.id for each in files),
             serial=True,
         )

@@ -63,6 +63,8 @@ class RabbitmqOptions(Options):
     """Seconds after which a silent peer counts as gone (kernel application, ``net_ticktime``)."""
     heartbeat_s: Annotated[int, Field(ge=5, le=600)] = 15
     """AMQP heartbeat that the broker proposes to its clients, seconds."""
+    silent_s: Annotated[int, Field(ge=1, le=60)] = 4
+    """A client that acknowledges nothing for so long is given up, and what it had taken goes to another."""
 
 
 def password_hash(name: str, password: str) -> str:
@@ -150,6 +152,10 @@ class Rabbitmq(Service):
             file(f"{TLS}/server.crt", certificate),
             file(f"{TLS}/server.key", key, mode=0o640, group="rabbitmq", secret=True),
             file(f"{ETC}/rabbitmq.conf", configuration),
+            file(
+                f"{ETC}/advanced.config",
+                render("rabbitmq/advanced.config.j2", silent_ms=options.silent_s * 1000),
+            ),
             file(f"{ETC}/rabbitmq-env.conf", render("rabbitmq/rabbitmq-env.conf.j2", **names)),
             file(f"{ETC}/enabled_plugins", "[rabbitmq_management].\n"),
             file(
