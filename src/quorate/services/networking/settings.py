@@ -61,7 +61,7 @@ class NeutronOptions(Options):
     """A database of OVN's that is silent for twice as long is left for another; milliseconds."""
     ovn_timeout_s: Annotated[int, Field(ge=5, le=600)] = 30
     """How long one change of OVN's databases may take, a new connection included."""
-    agent_down_s: Annotated[int, Field(ge=10, le=600)] = 30
+    agent_down_s: Annotated[int, Field(ge=30, le=600)] = 60
     """A host whose agent has said nothing for so long, although it was asked, gets no ports."""
     distributed_floating_ips: bool = False
     """Floating IPs go out at their guest's own host, not through a gateway."""
