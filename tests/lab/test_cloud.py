@@ -109,15 +109,15 @@ def test_dead_machines_are_found_by_the_kernels_at_both_ends_of_a_connection_to_
         lines = said.splitlines()
         assert lines, node
         for line in lines:
-            timer = re.search(r"timer:\((?:on|keepalive),([0-9.]+)(ms|sec)", line)
+            timer = re.search(r"timer:\((?:on|keepalive),([0-9.]*)(ms|sec)?,", line)
             assert timer, line
-            assert timer[2] == "ms" or float(timer[1]) <= 4.0, line
+            assert timer[2] != "sec" or float(timer[1]) <= 4.0, line
 
 
 ENTRY_POINTS = """
 import importlib.util
 from stevedore import _cache as ours
-spec = importlib.util.find_spec("stevedore._cache")
+spec = importlib.util.spec_from_file_location("original", ours.__file__)
 original = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(original)
 print(ours._build_cacheable_data.__module__, original._build_cacheable_data.__module__)
@@ -128,7 +128,7 @@ print(ours._build_cacheable_data() == original._build_cacheable_data())
 def test_entry_points_are_found_as_the_library_itself_finds_them(cloud: Plane) -> None:
     environment = cloud.ssh("c1", "systemctl", "show", "--value", "--property=Environment", "keystone")
     said = cloud.ssh("c1", "env", *environment.split(), "python3", "-c", ENTRY_POINTS).split()
-    assert said == ["sitecustomize", "stevedore._cache", "True"]
+    assert said == ["sitecustomize", "original", "True"]
 
 
 NEWEST_FIRST = """

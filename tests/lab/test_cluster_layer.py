@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.lab.plane import Plane
+from tests.lab.plane import Plane, quorate, until
 
 from quorate.pacemaker import simulate, state
 
@@ -41,3 +41,20 @@ def test_nothing_on_a_node_shows_a_password_of_a_bmc(healthy: Plane, node: str) 
     assert modes == ["700", "root", "700", "root"]
     kept = healthy.ssh(node, "find", "/etc/quorate/bmc", "-type", "f", "-printf", "%m %u\\n").splitlines()
     assert kept == ["600 root"] * len(NODES)
+
+
+def test_a_database_that_was_cut_off_comes_back_without_a_restart(healthy: Plane) -> None:
+    """Corosync's second link stays, so Pacemaker looks at it meanwhile. Its journal is read from its disk."""
+
+    def left_alone() -> int:
+        words = ("lab", "logs", "--name", healthy.name, "c2", "--", "--no-pager", "--grep=left alone until")
+        return quorate(*words).stdout.count("left alone until")  # 1 where there is no such line
+
+    process, before = healthy.ssh("c2", "pidof", "mariadbd"), left_alone()
+    healthy.must("lab", "link", "c2", "cluster", "cut")
+    try:
+        until("Pacemaker has looked", lambda: left_alone() > before, 90)
+    finally:
+        healthy.must("lab", "link", "c2", "cluster", "heal")
+    assert healthy.healthy()["galera"]["size"] == len(NODES)
+    assert healthy.ssh("c2", "pidof", "mariadbd") == process

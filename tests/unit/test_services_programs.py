@@ -20,6 +20,7 @@ from quorate.services.rendering import TEMPLATES, render
 WATCH = TEMPLATES / "haproxy" / "watch"
 REACH = TEMPLATES / "vip" / "reach-watch"
 WAIT = TEMPLATES / "pacemaker" / "wait-for-peers"
+LATE_NEWS = TEMPLATES / "pacemaker" / "late-news"
 AGENT = TEMPLATES / "pacemaker" / "unit"
 PATIENCE_S = 20.0
 """Far longer than any of them takes, so that a busy machine makes no difference."""
@@ -66,6 +67,34 @@ def test_waiting_for_peers_ends_when_all_are_there(tmp_path: Path) -> None:
         ["sh", str(WAIT), "600"], env=env, capture_output=True, timeout=PATIENCE_S, check=True
     )
     assert not done.stdout
+
+
+SYSTEMCTL = """
+echo "$*" >> "$0.asked"
+case "$1" in
+    show) echo 50000000 ;;  # microseconds on the kernel's clock, when it booted
+    is-active) [ "$(grep -c is-active "$0.asked")" -lt 3 ] ;;  # Corosync ends while it looks
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "up", "again"),
+    [("100", 160.5, True), ("100", 170.0, False), ("0", 60.0, False), ("1", 60.0, False)],
+)
+def test_a_node_that_hears_of_its_own_fencing_after_the_boot_starts_again(
+    tmp_path: Path, status: str, up: float, again: bool
+) -> None:
+    """Within two minutes of a boot (here at 50 s), and only where Pacemaker ended because it was told so."""
+    clock = tmp_path / "uptime"
+    clock.write_text(f"{up} 1.00\n")
+    env = stand_in(tmp_path, "systemctl", SYSTEMCTL) | {"EXIT_STATUS": status, "QUORATE_UPTIME": str(clock)}
+    subprocess.run(["sh", str(LATE_NEWS), "120"], env=env, timeout=PATIENCE_S, check=True)
+    record = tmp_path / "systemctl.asked"
+    asked = record.read_text().splitlines() if record.exists() else []
+    started = "--no-block start corosync.service pacemaker.service"
+    assert (asked[-1:] == [started]) is again
+    assert len([line for line in asked if line.startswith("is-active")]) == (3 if again else 0)
 
 
 @pytest.mark.parametrize("body", [votes(2), "exit 1"])

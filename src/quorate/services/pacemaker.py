@@ -23,6 +23,8 @@ DROP_IN = f"/etc/systemd/system/{UNIT}.d"
 ENVIRONMENT = "/etc/default/pacemaker"
 PROGRAMS = "/usr/local/lib/quorate"
 WAIT = f"{PROGRAMS}/wait-for-peers"
+LATE_NEWS, LATE_NEWS_S = f"{PROGRAMS}/late-news", 120
+"""A node that hears of its own fencing so soon after a boot (seconds) starts the cluster's daemons again."""
 AGENTS = "/usr/lib/ocf/resource.d/quorate"
 OWN_AGENTS = ("unit", "gate", "files", "galera")
 """Resource agents of ours, ``ocf:quorate:<name>``: shell programs in templates/pacemaker."""
@@ -67,7 +69,14 @@ class Pacemaker(Service):
         """Files, daemons and, on the first controller, the cluster's configuration."""
         options = ctx.options[self.name]
         assert isinstance(options, PacemakerOptions)
-        drop_in = render("pacemaker/pacemaker.service.conf.j2", program=WAIT, wait_s=options.peers_wait_s)
+        drop_in = render(
+            "pacemaker/pacemaker.service.conf.j2",
+            program=WAIT,
+            wait_s=options.peers_wait_s,
+            late_news=LATE_NEWS,
+            late_news_s=LATE_NEWS_S,
+        )
+        late_news = (TEMPLATES / "pacemaker" / "late-news").read_text()
         wait = (TEMPLATES / "pacemaker" / "wait-for-peers").read_text()
         environment = render("pacemaker/default.j2", action_limit=options.action_limit)
         for node in ctx.cluster.nodes:
@@ -78,8 +87,9 @@ class Pacemaker(Service):
                 file(ENVIRONMENT, environment),
                 directory(PROGRAMS),
                 file(WAIT, wait, mode=0o755, validate=("sh", "-n", "{}")),
+                file(LATE_NEWS, late_news, mode=0o755, validate=("sh", "-n", "{}")),
                 directory(DROP_IN),
-                file(f"{DROP_IN}/quorate.conf", drop_in, after=(f"file:{WAIT}",)),
+                file(f"{DROP_IN}/quorate.conf", drop_in, after=(f"file:{WAIT}", f"file:{LATE_NEWS}")),
                 _first_configuration(properties(ctx)),
             ):
                 yield Placed(Stage.CONFIG, node, resource)
