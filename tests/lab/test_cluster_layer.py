@@ -58,3 +58,28 @@ def test_a_database_that_was_cut_off_comes_back_without_a_restart(healthy: Plane
         healthy.must("lab", "link", "c2", "cluster", "heal")
     assert healthy.healthy()["galera"]["size"] == len(NODES)
     assert healthy.ssh("c2", "pidof", "mariadbd") == process
+
+
+def test_a_node_that_hears_of_its_fencing_after_its_boot_comes_back(healthy: Plane) -> None:
+    """A slow BMC's answer, said by hand once the node has booted and joined: Pacemaker there ends at once."""
+    healthy.must("lab", "power", "reset", "c3")
+    until("it has joined", lambda: "S_NOT_DC" in heard("c1", healthy), 90)
+    healthy.ssh("c1", "stonith_admin", "--confirm", "c3")
+    words = (
+        "lab",
+        "logs",
+        "--name",
+        healthy.name,
+        "c3",
+        "--",
+        "--no-pager",
+        "--grep=once more from the start",
+    )
+    until("it has heard of it", lambda: "once more" in quorate(*words).stdout, 60)
+    healthy.healthy()
+
+
+def heard(node: str, plane: Plane) -> str:
+    """What ``node`` hears from Pacemaker's controller on c3."""
+    said = quorate("lab", "ssh", "--name", plane.name, node, "--", "crmadmin", "--status", "c3")
+    return said.stdout + said.stderr
