@@ -35,15 +35,31 @@ def told(running: int, partitions: list[str], name: str = "rabbit@c1") -> list[d
     ("nodes", "acts"),
     [
         (ALONE, True),
+        (told(3, ["rabbit@c2", "rabbit@c3"]), True),
+        (told(3, ["rabbit@c3"]), False),
         (told(2, ["rabbit@c3"]), False),
         (told(3, []), False),
         (told(1, []), False),
         ([], False),
     ],
-    ids=["alone", "larger side", "whole", "others are off", "nothing said"],
+    ids=[
+        "alone",
+        "alone, others seen",
+        "larger side, others seen",
+        "larger side",
+        "whole",
+        "others are off",
+        "nothing said",
+    ],
 )
 def test_only_the_smaller_side_of_a_split_is_restarted(nodes: list[dict[str, Any]], acts: bool) -> None:
-    assert WATCH["apart"](nodes, "rabbit@c1", 3) is acts
+    assert WATCH["apart"](nodes, "rabbit@c1", 3, lambda _: False) is acts
+
+
+def test_a_broker_that_takes_another_for_gone_though_it_serves_is_apart() -> None:
+    """What two sides said for minutes after nine seconds without the network; the larger one stays."""
+    assert WATCH["apart"](told(1, []), "rabbit@c1", 3, lambda name: name == "rabbit@c3")
+    assert not WATCH["apart"](told(2, []), "rabbit@c1", 3, lambda _: True)
 
 
 @contextmanager

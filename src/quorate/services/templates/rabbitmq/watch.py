@@ -11,14 +11,17 @@ interface as JSON. Written by quorate.
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 UNIT = "rabbitmq-server.service"
+PORT = 5672
 EVERY_S = 10.0
 LOOKS = 3
 """A split has to be seen so many times in a row: one that just heals is left alone."""
@@ -27,11 +30,23 @@ RESTART_S = 300.0
 PATH = "/api/nodes?columns=name,running,partitions"
 
 
-def apart(nodes: list[dict[str, Any]], own: str, members: int) -> bool:
-    """Whether ``own`` disagrees with others, and is not with most of the ``members``."""
+def apart(nodes: list[dict[str, Any]], own: str, members: int, serves: Callable[[str], bool]) -> bool:
+    """Whether ``own`` is not with most of the ``members``, though others run: it says so, or they serve."""
     mine = next((one for one in nodes if one.get("name") == own), {})
-    running = sum(bool(one.get("running")) for one in nodes)
-    return bool(mine.get("partitions")) and running * 2 <= members
+    others: list[str] = mine.get("partitions") or []
+    gone = [str(one.get("name")) for one in nodes if not one.get("running")]
+    # Those on the other side count as running, once the network is back, or as gone without a word of it.
+    side = min(len(nodes) - len(gone), members - len(others))
+    return bool(nodes) and side * 2 <= members and (bool(others) or any(serves(name) for name in gone))
+
+
+def takes_connections(name: str) -> bool:
+    """Whether the broker ``name`` (rabbit@HOST) listens."""
+    try:
+        with socket.create_connection((name.partition("@")[2], PORT), PATIENCE_S):
+            return True
+    except OSError:
+        return False
 
 
 def ask(settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -47,7 +62,7 @@ def ask(settings: dict[str, Any]) -> list[dict[str, Any]]:
 def look(settings: dict[str, Any], seen: int) -> int:
     """How often in a row it was apart, after one more look; a broker that does not answer starts anew."""
     try:
-        split = apart(ask(settings), settings["node"], int(settings["members"]))
+        split = apart(ask(settings), settings["node"], int(settings["members"]), takes_connections)
     except (OSError, ValueError):
         return 0
     return seen + 1 if split else 0
