@@ -103,7 +103,7 @@ def test_a_call_through_the_broker_is_answered_by_what_looks_for_answers_at_once
 def test_dead_machines_are_found_by_the_kernels_at_both_ends_of_a_connection_to_a_broker(
     cloud: Plane,
 ) -> None:
-    """A timer of the kernel runs on each of them that is idle: 2 s from the last word, here and there."""
+    """The kernel has a timer for each: to send a probe, or what was not acknowledged, once more."""
     for node in ("c1", "c2", "c3", "n1"):
         said = cloud.ssh(node, "ss", "-tnoH", "state", "established", "( sport = :5672 or dport = :5672 )")
         lines = said.splitlines()

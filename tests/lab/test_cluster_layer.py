@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.lab.plane import Plane, quorate, until
 
@@ -44,12 +46,8 @@ def test_nothing_on_a_node_shows_a_password_of_a_bmc(healthy: Plane, node: str) 
 
 
 def test_a_database_that_was_cut_off_comes_back_without_a_restart(healthy: Plane) -> None:
-    """Corosync's second link stays, so Pacemaker looks at it meanwhile. Its journal is read from its disk."""
-
-    def left_alone() -> int:
-        words = ("lab", "logs", "--name", healthy.name, "c2", "--", "--no-pager", "--grep=left alone until")
-        return quorate(*words).stdout.count("left alone until")  # 1 where there is no such line
-
+    """Corosync's second link stays, so Pacemaker looks at it meanwhile."""
+    left_alone = partial(noted, "c2", "left alone until", healthy)
     process, before = healthy.ssh("c2", "pidof", "mariadbd"), left_alone()
     healthy.must("lab", "link", "c2", "cluster", "cut")
     try:
@@ -65,18 +63,14 @@ def test_a_node_that_hears_of_its_fencing_after_its_boot_comes_back(healthy: Pla
     healthy.must("lab", "power", "reset", "c3")
     until("it has joined", lambda: "S_NOT_DC" in heard("c1", healthy), 90)
     healthy.ssh("c1", "stonith_admin", "--confirm", "c3")
-    words = (
-        "lab",
-        "logs",
-        "--name",
-        healthy.name,
-        "c3",
-        "--",
-        "--no-pager",
-        "--grep=once more from the start",
-    )
-    until("it has heard of it", lambda: "once more" in quorate(*words).stdout, 60)
+    until("it has heard of it", lambda: noted("c3", "once more from the start", healthy), 60)
     healthy.healthy()
+
+
+def noted(node: str, words: str, plane: Plane) -> int:
+    """How often the journal of ``node``, read from its disk, has ``words``. Exits 1 where it does not."""
+    command = ("lab", "logs", "--name", plane.name, node, "--", "--no-pager", f"--grep={words}")
+    return quorate(*command).stdout.count(words)
 
 
 def heard(node: str, plane: Plane) -> str:

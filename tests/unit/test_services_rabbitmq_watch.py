@@ -78,7 +78,7 @@ def page(nodes: Any) -> Iterator[dict[str, Any]]:
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        yield {"url": url, "user": "q", "password": "p", "node": "rabbit@c1", "members": 3}
+        yield {"url": url, "user": "q", "password": "p", "node": "rabbit@c1", "members": 3, "port": 5672}
         server.shutdown()
 
 

@@ -69,6 +69,7 @@ def start(folder: NodeFolder, machine: Machine) -> None:
             process.wait()
             lines = folder.bmc_log.read_text(errors="replace").splitlines()
             raise LabError(f"the BMC of {folder.node} does not start", evidence="\n".join(lines[-6:]))
+        time.sleep(0.02)  # one that is refused is refused at once
 
 
 def answers(address: str, port: int, timeout_s: float) -> bool:
@@ -80,7 +81,6 @@ def answers(address: str, port: int, timeout_s: float) -> bool:
             client.send(_HELLO)
             return bool(client.recv(64))
         except OSError:  # no answer, refused, or no route yet
-            time.sleep(0.02)
             return False
 
 

@@ -28,7 +28,7 @@ from quorate.services.base import (
     VerifyStep,
 )
 from quorate.services.clients import dashboard, panels
-from quorate.services.openstack.units import PYTHON, quicker
+from quorate.services.openstack.units import PYTHON, managed, quicker
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -137,7 +137,6 @@ class Horizon(Service):
             alive_file=ALIVE_FILE,
             disable=DISABLE,
         )
-        unit_path = f"/etc/systemd/system/{UNIT}"
         files = (
             *quicker(),
             file(
@@ -151,21 +150,13 @@ class Horizon(Service):
             file(SETTINGS, settings, validate=PARSES),
             file(BOUNDED, bounded, validate=PARSES),
             file(CONFIG, apache, validate=("apache2", "-t", "-f", "{}")),
-            file(unit_path, render("horizon/horizon.service.j2", configuration=CONFIG, python=PYTHON)),
         )
         yield directory(FOLDER)
         yield directory(ALIVE_FILE.rpartition("/")[0])
         yield file(ALIVE_FILE, "alive\n")
-        yield from files
         yield unit("apache2.service", enabled=False, active=False)
-        yield unit(
-            UNIT,
-            enabled=False,
-            read=True,
-            restart_on=tuple(str(each.args["path"]) for each in files if each.kind == "file"),
-            after=tuple(each.id for each in files),
-            serial=True,
-        )
+        text = render("horizon/horizon.service.j2", configuration=CONFIG, python=PYTHON)
+        yield from managed(UNIT, text, files=files)
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """The log-in page of every node, made by Django."""

@@ -17,7 +17,6 @@ from quorate.resources.identity import Entry, User
 from quorate.resources.identity import identity as identity_of
 from quorate.resources.keyring import keyring
 from quorate.resources.schema import schema
-from quorate.resources.unit import unit
 from quorate.secrets import fernet
 from quorate.services.base import (
     READY_S,
@@ -39,7 +38,7 @@ from quorate.services.day.contract import Step
 from quorate.services.openstack.health import access
 from quorate.services.openstack.settings import PROJECT
 from quorate.services.openstack.settings import endpoint as endpoint_of
-from quorate.services.openstack.units import HEALTHCHECK, PYTHON, Api, quicker, uwsgi
+from quorate.services.openstack.units import HEALTHCHECK, PYTHON, Api, managed, quicker, uwsgi
 from quorate.services.rendering import render
 from quorate.spec.model import Cluster, Mode
 
@@ -129,28 +128,19 @@ class Keystone(Service):
         )
         ini = uwsgi(ctx, node, _api(options))
         ini_path = f"{ETC}/quorate-uwsgi.ini"
-        unit_path = f"/etc/systemd/system/{UNIT}"
-        files = (
-            *quicker(),
-            file(f"{ETC}/keystone.conf", configuration, mode=0o640, group="keystone", secret=True),
-            file(ini_path, ini),
-            file(unit_path, render("keystone/keystone.service.j2", ini=ini_path, python=PYTHON)),
-        )
         yield directory(ETC, mode=0o750, owner="keystone", group="keystone")
-        yield from files
         for path, name in ((FERNET_KEYS, FERNET_REPOSITORY), (CREDENTIAL_KEYS, CREDENTIAL_REPOSITORY)):
             repository = fernet.load(ctx.secrets.folder, name)
             yield keyring(
                 path, repository.files(), owner="keystone", group="keystone", after=(f"directory:{ETC}",)
             )
-        yield unit(
-            UNIT,
-            enabled=False,
-            read=True,
-            restart_on=tuple(str(each.args["path"]) for each in files if each.kind == "file"),
-            after=tuple(each.id for each in files),
-            serial=True,
+        files = (
+            *quicker(),
+            file(f"{ETC}/keystone.conf", configuration, mode=0o640, group="keystone", secret=True),
+            file(ini_path, ini),
         )
+        text = render("keystone/keystone.service.j2", ini=ini_path, python=PYTHON)
+        yield from managed(UNIT, text, files=files)
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """A token of each node, used for a question that only the database answers."""

@@ -200,7 +200,7 @@ def _interface(ctx: Context, node: str) -> dict[str, Any]:
 
 def _watched(ctx: Context, node: str) -> Iterable[Resource]:
     """What restarts a broker that a network fault left on the smaller side for good."""
-    settings = json.dumps({**_interface(ctx, node), "members": len(ctx.controllers)}) + "\n"
+    settings = json.dumps({**_interface(ctx, node), "members": len(ctx.controllers), "port": PORT}) + "\n"
     path = f"/etc/systemd/system/{WATCH_UNIT}"
     files = (
         file(WATCH, (TEMPLATES / "rabbitmq" / "watch.py").read_text(), mode=0o755, validate=PARSES),

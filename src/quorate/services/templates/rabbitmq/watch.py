@@ -6,7 +6,7 @@ both sides have seen that, all go on running and stay apart for good ("running p
 the two sides hold of queues and users differs from then on. Only a restart of the smaller side joins them.
 
 Usage: rabbitmq-watch.py FILE, with {"url", "user", "password", "node", "members"} of the broker's management
-interface as JSON. Written by quorate.
+interface and "port", on which brokers take connections, as JSON. Written by quorate.
 """
 
 import base64
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 UNIT = "rabbitmq-server.service"
-PORT = 5672
 EVERY_S = 10.0
 LOOKS = 3
 """A split has to be seen so many times in a row: one that just heals is left alone."""
@@ -37,13 +36,13 @@ def apart(nodes: list[dict[str, Any]], own: str, members: int, serves: Callable[
     gone = [str(one.get("name")) for one in nodes if not one.get("running")]
     # Those on the other side count as running, once the network is back, or as gone without a word of it.
     side = min(len(nodes) - len(gone), members - len(others))
-    return bool(nodes) and side * 2 <= members and (bool(others) or any(serves(name) for name in gone))
+    return side * 2 <= members and (bool(others) or any(serves(name) for name in gone))
 
 
-def takes_connections(name: str) -> bool:
-    """Whether the broker ``name`` (rabbit@HOST) listens."""
+def listens(name: str, port: int) -> bool:
+    """Whether the broker ``name`` (rabbit@HOST) takes connections."""
     try:
-        with socket.create_connection((name.partition("@")[2], PORT), PATIENCE_S):
+        with socket.create_connection((name.partition("@")[2], port), PATIENCE_S):
             return True
     except OSError:
         return False
@@ -62,7 +61,12 @@ def ask(settings: dict[str, Any]) -> list[dict[str, Any]]:
 def look(settings: dict[str, Any], seen: int) -> int:
     """How often in a row it was apart, after one more look; a broker that does not answer starts anew."""
     try:
-        split = apart(ask(settings), settings["node"], int(settings["members"]), takes_connections)
+        split = apart(
+            ask(settings),
+            settings["node"],
+            int(settings["members"]),
+            lambda name: listens(name, int(settings["port"])),
+        )
     except (OSError, ValueError):
         return 0
     return seen + 1 if split else 0
