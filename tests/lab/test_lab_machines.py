@@ -144,8 +144,7 @@ def lab() -> Iterator[Lab]:
     clear()
     root, home = state_root(), Home.of(NAME)
     recipe, store = Recipe(packages_of(load(IDENTITY), "c1")), ImageStore(root)
-    if not store.has(recipe):
-        image_build.ensure(store, recipe, aptsources.of_host(), silent)
+    image_build.ensure(store, [recipe], aptsources.of_host, silent)
     folder = LabFolder(root, NAME)
     try:
         with setup.choosing(root):

@@ -84,7 +84,9 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         secret.chmod(0o600)
     its = platform(cluster, Home(folder / "home"), folder)
     recipes, store = images_of(LabFolder(state_root(), cluster.cluster), cluster)
-    image = image_build.ensure(store, recipes[cluster.controllers[0]], aptsources.of_host(), silent)
+    recipe = recipes[cluster.controllers[0]]
+    image_build.ensure(store, [recipe], aptsources.of_host, silent)
+    image = store.rootfs(recipe.key)
     scheduler = Scheduler(image, folder)
     (folder / "cib.xml").write_text(pacemaker.document(its.ctx))
     scheduler.run(["crm_verify", f"--xml-file={INSIDE}/cib.xml", "-V"])

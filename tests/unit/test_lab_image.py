@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from quorate.lab import image_store
+from quorate.errors import LabError
+from quorate.events import Event
+from quorate.lab import image_build, image_store
 from quorate.lab.aptsources import Mirror
+from quorate.lab.cgroup import Group
 from quorate.lab.hardware import Machine
 from quorate.lab.image_build import Progress, command, reason
 from quorate.lab.image_store import ImageStore
@@ -96,3 +100,83 @@ def test_images_in_use_are_read_from_mount_tables(tmp_path: Path) -> None:
     )
     (tmp_path / "8").mkdir()
     assert image_store.mounted(tmp_path) == {"0a1b"}
+
+
+MIRROR = Mirror("http://m.example/debian", "http://s.example/debian-security")
+TWO = (Recipe(("haproxy",)), Recipe(("qemu",)))
+
+
+class Builders:
+    """In the place of `image_build.run`: every builder waits until all of them have begun."""
+
+    def __init__(self, failing: Recipe | None = None) -> None:
+        self.together = threading.Barrier(len(TWO), timeout=20)
+        self.failing = failing
+        self.killed = threading.Event()
+        self.begun = False
+        self.found: set[str] = set()
+
+    def end(self) -> None:
+        """What `Group.kill` does to them: nothing to those that have not begun."""
+        if self.begun:
+            self.killed.set()
+
+    def run(
+        self, argv: list[str], group: Group, archives: Path, mirror: Mirror, _: object, subject: str
+    ) -> None:
+        self.together.wait()
+        self.begun = True
+        self.found |= {path.name for path in archives.glob("*.deb")}
+        package = subject.replace(" ", "_") + ".deb"
+        (archives / package).write_text("fetched")
+        (archives / "partial" / "half.deb").write_text("")
+        if self.failing and self.failing.key in subject:
+            raise LabError("no such package")
+        if self.failing:
+            assert self.killed.wait(20), "nobody ended it"
+            raise LabError("ended")
+        (archives.parent / "rootfs").mkdir()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
+    monkeypatch.setattr(image_store, "unified", lambda: tmp_path / "cgroup")
+    monkeypatch.setattr(image_store, "mounted", set)
+    return ImageStore(tmp_path)
+
+
+def silent(_: Event) -> None:
+    pass
+
+
+def test_images_are_built_side_by_side_and_share_what_they_download(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.cache.mkdir(parents=True)
+    (store.cache / "earlier.deb").write_text("fetched")
+    builders = Builders()
+    monkeypatch.setattr(image_build, "run", builders.run)
+    image_build.ensure(store, TWO, lambda: MIRROR, silent)
+    assert all(map(store.has, TWO))
+    assert builders.found == {"earlier.deb"}
+    fetched = {f"image_{recipe.key}.deb" for recipe in TWO}
+    assert {path.name for path in store.cache.iterdir()} == {"earlier.deb", *fetched}
+    assert store.leftovers() == []
+
+    def nobody() -> Mirror:
+        raise AssertionError("there is nothing to build")
+
+    image_build.ensure(store, TWO, nobody, silent)
+
+
+def test_where_one_image_cannot_be_built_the_others_end_and_nothing_stays_but_packages(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders = Builders(failing=TWO[0])
+    monkeypatch.setattr(image_build, "run", builders.run)
+    monkeypatch.setattr(Group, "kill", lambda _: builders.end())
+    with pytest.raises(LabError, match="no such package"):
+        image_build.ensure(store, TWO, lambda: MIRROR, silent)
+    assert not any(map(store.has, TWO))
+    assert store.leftovers() == []
+    assert {path.name for path in store.cache.iterdir()} == {f"image_{recipe.key}.deb" for recipe in TWO}

@@ -199,12 +199,20 @@ def test_the_program_tells_whose_connection_it_is(tmp_path: Path) -> None:
     group = tmp_path / "group"
     group.mkdir()
     (group / "cgroup.procs").write_text("41\n42\n")
-    program = (TEMPLATES / "openstack" / "connected").read_text().replace("/sys/fs/cgroup", str(tmp_path))
+    program = (TEMPLATES / "openstack" / "connected").read_text()
+    program = program.replace("/sys/fs/cgroup", str(tmp_path)).replace(
+        "'/proc/%s/fd '", f"'{tmp_path}/%s/fd '"
+    )
+    for pid, inode in ((41, 700), (42, 77), (142, 7)):
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        (tmp_path / f"{pid}/fd/3").symlink_to(f"socket:[{inode}]")
     for name, said in (
         ("systemctl", "echo /group"),
-        ("ss", 'case "$*" in *:5672*) echo \'0 0 a b users:(("x",pid=42,fd=3))\' ;; '
-         '*) echo \'0 0 a b users:(("y",pid=142,fd=3))\' ;; esac'),
-    ):  # fmt: skip
+        (
+            "ss",
+            'case "$*" in *:5672*) echo "0 0 a b uid:1 ino:77 sk:1" ;; *) echo "0 0 a b ino:7 sk:2" ;; esac',
+        ),
+    ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
         (tmp_path / name).chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
@@ -472,6 +480,27 @@ except yaml.YAMLError:
 
 def test_yaml_is_read_by_libyaml(tmp_path: Path) -> None:
     assert quicker_python(tmp_path, YAML) == "sitecustomize True\nNone {'a': 'b'}\nrefused"
+
+
+SERVICE = """
+class ProcessLauncher:
+    def __init__(self, conf, wait_interval=0.01, restart_method="reload"):
+        print(conf, wait_interval, restart_method)
+"""
+LAUNCH = """
+from oslo_service.backend.eventlet import service
+service.ProcessLauncher("conf", restart_method="mutate")
+service.ProcessLauncher("conf", 0.01)
+"""
+
+
+def test_a_launcher_looks_after_its_child_less_often(tmp_path: Path) -> None:
+    folder = tmp_path / "oslo_service/backend/eventlet"
+    folder.mkdir(parents=True)
+    for each in (folder, *list(folder.parents)[:2]):
+        (each / "__init__.py").touch()
+    (folder / "service.py").write_text(SERVICE)
+    assert quicker_python(tmp_path, LAUNCH) == "conf 0.2 mutate\nconf 0.01 reload"
 
 
 def quicker_python(modules: Path, script: str) -> str:

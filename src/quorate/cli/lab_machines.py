@@ -129,10 +129,12 @@ def bring_up(
     folder, home = wanted.folder, wanted.home
     recipes, store = images_of(folder, wanted.cluster)
     with timed(phases, "image"):
-        for recipe in dict.fromkeys(recipes.values()):
-            if not store.has(recipe):
-                source = aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host()
-                image_build.ensure(store, recipe, source, listener, keep=tuple(recipes.values()))
+        image_build.ensure(
+            store,
+            recipes.values(),
+            lambda: aptsources.given(mirror, security_mirror) if mirror else aptsources.of_host(),
+            listener,
+        )
     with timed(phases, "machines"):
         with setup.choosing(folder.root):
             setup.check_mine(folder)

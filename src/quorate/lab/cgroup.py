@@ -65,6 +65,10 @@ class Group:
         """The group of a node; it need not exist."""
         return cls(unified() / machine_name(lab, node))
 
+    def below(self, name: str) -> Group:
+        """The group ``name`` in it: what ends this one ends that one, too."""
+        return Group(self.path / name)
+
     def create(self) -> None:
         """Make it. Harmless when it is there."""
         self.path.mkdir(exist_ok=True)

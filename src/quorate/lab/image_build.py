@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
 from quorate.errors import LabError
 from quorate.events import Event, Kind, Listener
 from quorate.lab.aptsources import Mirror
+from quorate.lab.cgroup import Group
 from quorate.lab.image_store import BUILD_S, ImageStore
 from quorate.lab.recipe import FILES, Recipe
 
@@ -112,52 +116,83 @@ def reason(lines: Iterable[str]) -> str:
 
 
 def ensure(
-    store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener, keep: Iterable[Recipe] = ()
-) -> Path:
-    """The root file system of ``recipe``, built if it is not there yet.
+    store: ImageStore, recipes: Iterable[Recipe], mirror: Callable[[], Mirror], listener: Listener
+) -> None:
+    """Build those of ``recipes`` whose images are not there yet, all at the same time.
 
     Args:
-        keep: recipes whose images stay, too, when old images are removed afterwards.
+        mirror: says where Debian comes from; only asked when there is something to build.
 
     Raises:
         LabError: the mirror does not answer, a package does not exist, … Nothing half-built stays.
     """
-    target = store.rootfs(recipe.key)
-    if store.has(recipe):
-        return target
-    listener(
-        Event(
-            Kind.STARTED, SUBJECT, f"building {recipe.key}: {len(recipe.include)} packages and what they need"
-        )
-    )
+    wanted = list(dict.fromkeys(recipes))
+    if all(map(store.has, wanted)):
+        return
+    source = mirror()
     with store.locked():
         store.clean()
-        if store.has(recipe):
-            listener(Event(Kind.DONE, SUBJECT, f"{recipe.key} was built by another run"))
-            return target
-        started = time.monotonic()
-        building = store.folder / f".building-{recipe.key}"
-        (store.cache / "partial").mkdir(parents=True, exist_ok=True)
+        missing = [recipe for recipe in wanted if not store.has(recipe)]
         try:
-            building.mkdir(mode=0o755)
-            run(command(recipe, mirror, building / "rootfs"), store, mirror, listener)
-            store.builder.remove()
-            building.rename(store.folder / recipe.key)
-            pruned = store.prune(recipe, *keep)
-        except BaseException:
+            with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+                builds = [pool.submit(build, store, recipe, source, listener) for recipe in missing]
+                try:
+                    for done in as_completed(builds):
+                        done.result()
+                except BaseException:
+                    while wait(builds, timeout=0.1).not_done:  # one that only now begins ends as well
+                        store.builder.kill()
+                    raise
+            pruned = store.prune(*wanted)
+        finally:
             store.clean()
-            raise
-        listener(Event(Kind.DONE, SUBJECT, f"{recipe.key} built in {time.monotonic() - started:.0f} s", 1.0))
         if pruned:
             text = f"removed {', '.join(pruned)}, which no machine and no snapshot needs"
             listener(Event(Kind.NOTE, SUBJECT, text))
-    return target
+
+
+def build(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener) -> None:
+    """Build one image. The store's lock has to be held.
+
+    apt locks its cache: packages that were downloaded before are linked into one of the build's own, and
+    what it downloads is linked into the store's, also by a build that fails.
+
+    Raises:
+        LabError: as `run`.
+    """
+    subject = f"{SUBJECT} {recipe.key}"
+    count = len(recipe.include)
+    listener(Event(Kind.STARTED, subject, f"building: {count} packages and what they need"))
+    started = time.monotonic()
+    building = store.building(recipe)
+    archives = building / "archives"
+    (archives / "partial").mkdir(parents=True)
+    store.cache.mkdir(parents=True, exist_ok=True)
+    link_packages(store.cache, archives)
+    group = store.builder.below(recipe.key)
+    try:
+        run(command(recipe, mirror, building / "rootfs"), group, archives, mirror, listener, subject)
+    finally:
+        link_packages(archives, store.cache)
+    shutil.rmtree(archives)
+    building.rename(store.folder / recipe.key)
+    listener(Event(Kind.DONE, subject, f"built in {time.monotonic() - started:.0f} s", 1.0))
+
+
+def link_packages(source: Path, target: Path) -> None:
+    """Give ``target`` a hard link to every package of ``source`` that it lacks."""
+    for package in source.glob("*.deb"):
+        with suppress(FileExistsError):
+            os.link(package, target / package.name)
 
 
 def run(
-    argv: list[str], store: ImageStore, mirror: Mirror, listener: Listener, subject: str = SUBJECT
+    argv: list[str], group: Group, archives: Path, mirror: Mirror, listener: Listener, subject: str
 ) -> None:
-    """Run a builder to its end in the store's control group, telling how far it is. The lock has to be held.
+    """Run a builder to its end in ``group``, telling how far it is. The store's lock has to be held.
+
+    Args:
+        archives: where apt keeps what it downloads; no other builder's.
 
     Raises:
         LabError: it failed, with what it said, or took longer than `BUILD_S`.
@@ -166,12 +201,12 @@ def run(
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
-        "QUORATE_APT_CACHE": str(store.cache),
+        "QUORATE_APT_CACHE": str(archives),
         **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
     }
     progress, tail = Progress(), deque[str](maxlen=400)
-    store.builder.create()
-    enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(store.builder.path)]
+    group.path.mkdir(parents=True, exist_ok=True)
+    enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(group.path)]
     process = subprocess.Popen(
         [*enter, *argv], env=environment, text=True, errors="replace", stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -181,7 +216,7 @@ def run(
 
     def give_up() -> None:
         too_long.set()
-        store.builder.kill()
+        group.kill()
 
     # A timer, because a builder that hangs says nothing.
     watchdog = threading.Timer(BUILD_S, give_up)
@@ -205,6 +240,6 @@ def run(
             )
     finally:
         watchdog.cancel()
-        store.builder.kill()
+        group.kill()
         process.wait()
         process.stdout.close()

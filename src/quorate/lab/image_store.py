@@ -45,6 +45,10 @@ class ImageStore:
         """The root file system of the image ``key``; it need not exist."""
         return self.folder / key / "rootfs"
 
+    def building(self, recipe: Recipe) -> Path:
+        """Where the image is while it is being built."""
+        return self.folder / f".building-{recipe.key}"
+
     def has(self, recipe: Recipe) -> bool:
         """Whether the image is there, whole."""
         return self.rootfs(recipe.key).is_dir()
@@ -96,7 +100,7 @@ class ImageStore:
 
     @property
     def builder(self) -> Group:
-        """The control group that the one build at a time runs in, so that all of it can be ended."""
+        """The control group of whoever holds the lock and builds, so that all of it can be ended."""
         return Group(unified() / f"quorate-image-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}")
 
     def clean(self) -> None:

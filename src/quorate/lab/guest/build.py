@@ -53,7 +53,7 @@ def run(argv: list[str], store: GuestStore, mirror: Mirror, listener: Listener) 
         LabError: it failed, with what it said.
     """
     (store.cache / "partial").mkdir(parents=True, exist_ok=True)
-    image_build.run(argv, store, mirror, listener, SUBJECT)
+    image_build.run(argv, store.builder, store.cache, mirror, listener, SUBJECT)
     store.builder.remove()
 
 
