@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """What the loss of a node costs the clients of a whole cloud, and servers that run in it.
 
-    benchmarks/cloud.py [--name lab] [--runs 1] [--seconds 20] [--only isolate:controller]
+    benchmarks/cloud.py [--name lab] [--runs 1] [--seconds 20] [--rate 2] [--only isolate:controller]
+                        [--group compute | --together]
+
+Cluster, guests and clients share this machine, and all clients at once are more than two cores carry even
+without a fault. So each drill runs once for each group of clients, and hits whoever has the virtual IP of one
+service of that group; with --together it runs once, with all of them.
 
 A row an endpoint: the promise, the worst gap without a fault (the noise of this machine, from the control
 runs of the same drills), and for each fault the longest time without a good answer (upper bound, seconds). A
@@ -20,18 +25,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import quorate, report, say
 
 DRILLS = {
-    "power-off:controller": ("power-off", "--target", "vip-holder", "--service", "keystone"),
-    "freeze:controller": ("freeze", "--target", "vip-holder", "--service", "nova"),
-    "isolate:controller": ("isolate", "--target", "vip-holder", "--service", "neutron"),
-    "isolate-management:controller": (
-        "isolate-management",
-        "--target",
-        "vip-holder",
-        "--service",
-        "keystone",
-    ),
-    "power-off:compute": ("power-off", "--target", "n1"),
+    "power-off:controller": ("power-off", "vip-holder"),
+    "freeze:controller": ("freeze", "vip-holder"),
+    "isolate:controller": ("isolate", "vip-holder"),
+    "isolate-management:controller": ("isolate-management", "vip-holder"),
+    "power-off:compute": ("power-off", "n1"),
 }
+"""Fault and target."""
+GROUPS = {
+    "identity": (
+        "keystone",
+        (
+            *("keystone-token", "keystone-read", "keystone-password", "placement-read", "horizon-page"),
+            *("database-write", "message-publish"),
+        ),
+    ),
+    "compute": (
+        "nova",
+        ("nova-read", "neutron-read", "network-write", "guest"),
+    ),
+    "storage": ("glance", ("glance-read", "image-write", "cinder-read", "object-write")),
+}
+"""The service whose virtual IP is lost, and the clients."""
 EXITS = {"pass": 0, "fail": 1, "unknown": 2}
 
 
@@ -42,14 +57,25 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=1, help="of each drill; the worst is shown")
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--only", action="append", choices=sorted(DRILLS), help="may be given again")
+    arguments.add_argument("--rate", type=float, default=2, help="requests a second of each client")
+    arguments.add_argument("--group", action="append", choices=sorted(GROUPS), help="may be given again")
+    arguments.add_argument("--together", action="store_true", help="all clients at once")
     given = arguments.parse_args()
     wanted = given.only or list(DRILLS)
+    groups = {name: GROUPS[name] for name in given.group or GROUPS}
+    if given.together:
+        groups = {"all": ("keystone", ())}
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     for name in wanted:
-        for number in range(1, given.runs + 1):
-            say(f"{name}, {number} of {given.runs} …")
-            command = ("drill", "run", *DRILLS[name], "--seconds", str(given.seconds), "--yes", "--json")
-            results[name].append(quorate(*command, "--name", given.name, expect=(0, 1, 2)).json())
+        fault, target = DRILLS[name]
+        for group, (service, clients) in groups.items():
+            command = ["drill", "run", fault, "--target", target, "--yes", "--json", "--name", given.name]
+            command += ["--seconds", str(given.seconds), "--rate", str(given.rate)]
+            command += ["--service", service] if target == "vip-holder" else []
+            command += [word for client in clients for word in ("--watch", client)]
+            for number in range(1, given.runs + 1):
+                say(f"{name}, {group}, {number} of {given.runs} …")
+                results[name].append(quorate(*command, expect=(0, 1, 2)).json())
     runs = [result for each in results.values() for result in each]
     endpoints = list(dict.fromkeys(one["endpoint"] for run in runs for one in run["endpoints"]))
     rows = [["endpoint", "promise", "without a fault", *wanted]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import runpy
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from drill_histories import endpoint, record
 from quorate.drill import budgets, guests, http
 from quorate.drill.checks.guests import CHECK
 from quorate.drill.contract import ALL, Attempt, Scene
+from quorate.drill.drills import catalogue
 from quorate.drill.guests import places, preferred
 from quorate.drill.history import History
 from quorate.drill.http import Refused
@@ -290,3 +292,10 @@ def test_a_server_that_nobody_looked_at_is_no_proof() -> None:
 def _history(*records: dict[str, Any]) -> History:
     run = record("run", 0.0, run="r1", endpoints={"guest": endpoint(service="nova-compute")})
     return History(str(Path("/nowhere")), run, (run, *records), (), ())
+
+
+def test_the_benchmark_has_every_client_of_a_cloud_in_one_of_its_groups() -> None:
+    groups = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks/cloud.py"))["GROUPS"]
+    named = [client for _, clients in groups.values() for client in clients]
+    web_server = {"own-page", "record-writer"}
+    assert sorted(named) == sorted(catalogue()["workloads"].keys() - web_server)
