@@ -81,6 +81,14 @@ def test_over_budget_is_red() -> None:
     assert verdict_of("budget", history(fails=lambda t: t >= 12)) == "fail"
 
 
+def test_an_outage_that_begins_with_the_first_request_counts_from_the_last_good_one_of_the_control_run() -> (
+    None
+):
+    """A client that asks once in five seconds may well have no good one between the injection and the cut."""
+    result = judge(history(fails=between(10.0, 12.9)))
+    assert [outage.upper_s for outage in result.outages] == pytest.approx([3.01, 3.01])
+
+
 def test_a_budget_of_nothing_allows_no_failed_request() -> None:
     assert verdict_of("budget", history(budget_s=0)) == "pass"
     assert verdict_of("budget", history(budget_s=0, fails=between(12.0, 12.1))) == "fail"

@@ -141,6 +141,16 @@ class History:
         """The requests of an endpoint in these phases."""
         return tuple(each for each in self.requests if each.endpoint == endpoint and each.phase in phases)
 
+    def faulted(self, endpoint: str) -> tuple[Request, ...]:
+        """Its requests from the fault until all was whole, after the last good one of the control run.
+
+        An outage that begins with the very first of them counts from that one: a client that asks once in five
+        seconds may have no other.
+        """
+        good = [each for each in self.of(endpoint, Phase.CONTROL) if each.ok]
+        last = max(good, key=lambda each: each.sent, default=None)
+        return (*([last] if last else []), *self.of(endpoint, Phase.FAULT, Phase.RECOVERY))
+
     @property
     def endpoints(self) -> Mapping[str, Record]:
         """Every endpoint, with its ``rate_hz``, ``deadline_s``, ``budget_s``, ``writes`` and ``judged``."""

@@ -64,7 +64,7 @@ def outages(history: History) -> tuple[Outage, ...]:
         return ()
     found: list[Outage] = []
     for name in history.endpoints:
-        found += of_endpoint(history.of(name, Phase.FAULT, Phase.RECOVERY), history.injected)
+        found += of_endpoint(history.faulted(name), history.injected)
     return tuple(sorted(found, key=lambda outage: outage.started_s))
 
 

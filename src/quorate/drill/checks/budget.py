@@ -39,7 +39,7 @@ def _judge(history: History, endpoint: str, budget: float, injected: float) -> F
     if len(requests) < FEWEST:
         return CHECK.doubt(f"{endpoint}: only {len(requests)} requests were sent under the fault")
     failed = sum(not request.ok for request in requests)
-    outages = of_endpoint(requests, injected)
+    outages = of_endpoint(history.faulted(endpoint), injected)
     if any(not request.ok and request.done < injected for request in requests):
         return CHECK.doubt(f"{endpoint}: did not answer well even before the fault")
     if budget == 0:
