@@ -144,7 +144,7 @@ class History:
     def faulted(self, endpoint: str) -> tuple[Request, ...]:
         """Its requests from the fault until all was whole, after the last good one of the control run.
 
-        An outage that begins with the very first of them counts from that one: a client that asks once in five
+        An outage that begins with the first of them counts from that one: a client that asks once in five
         seconds may have no other.
         """
         good = [each for each in self.of(endpoint, Phase.CONTROL) if each.ok]
