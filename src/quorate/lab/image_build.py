@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
-from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -19,7 +18,7 @@ from quorate.errors import LabError
 from quorate.events import Event, Kind, Listener
 from quorate.lab.aptsources import Mirror
 from quorate.lab.cgroup import Group
-from quorate.lab.image_store import BUILD_S, ImageStore
+from quorate.lab.image_store import ARCHIVES, BUILD_S, ImageStore, link_packages
 from quorate.lab.recipe import FILES, Recipe
 
 SUBJECT = "image"
@@ -130,6 +129,7 @@ def ensure(
     if all(map(store.has, wanted)):
         return
     source = mirror()
+    listener(Event(Kind.STARTED, SUBJECT, f"{sum(not store.has(one) for one in wanted)} to build"))
     with store.locked():
         store.clean()
         missing = [recipe for recipe in wanted if not store.has(recipe)]
@@ -146,6 +146,7 @@ def ensure(
             pruned = store.prune(*wanted)
         finally:
             store.clean()
+        listener(Event(Kind.DONE, SUBJECT, "all that is needed is there", 1.0))
         if pruned:
             text = f"removed {', '.join(pruned)}, which no machine and no snapshot needs"
             listener(Event(Kind.NOTE, SUBJECT, text))
@@ -155,7 +156,7 @@ def build(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener)
     """Build one image. The store's lock has to be held.
 
     apt locks its cache: packages that were downloaded before are linked into one of the build's own, and
-    what it downloads is linked into the store's, also by a build that fails.
+    what it downloads is linked into the store's (after a build that failed, by `ImageStore.clean`).
 
     Raises:
         LabError: as `run`.
@@ -165,25 +166,15 @@ def build(store: ImageStore, recipe: Recipe, mirror: Mirror, listener: Listener)
     listener(Event(Kind.STARTED, subject, f"building: {count} packages and what they need"))
     started = time.monotonic()
     building = store.building(recipe)
-    archives = building / "archives"
+    archives = building / ARCHIVES
     (archives / "partial").mkdir(parents=True)
-    store.cache.mkdir(parents=True, exist_ok=True)
     link_packages(store.cache, archives)
     group = store.builder.below(recipe.key)
-    try:
-        run(command(recipe, mirror, building / "rootfs"), group, archives, mirror, listener, subject)
-    finally:
-        link_packages(archives, store.cache)
+    run(command(recipe, mirror, building / "rootfs"), group, archives, mirror, listener, subject)
+    link_packages(archives, store.cache)
     shutil.rmtree(archives)
     building.rename(store.folder / recipe.key)
     listener(Event(Kind.DONE, subject, f"built in {time.monotonic() - started:.0f} s", 1.0))
-
-
-def link_packages(source: Path, target: Path) -> None:
-    """Give ``target`` a hard link to every package of ``source`` that it lacks."""
-    for package in source.glob("*.deb"):
-        with suppress(FileExistsError):
-            os.link(package, target / package.name)
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from quorate.lab.recipe import Recipe
 
 SPARE = 4
 """Images that are kept though nothing needs them now: each set of services has its own."""
+ARCHIVES = "archives"
+"""A build's own packages, in its folder."""
 BUILD_S = 1800.0
 """A build takes one to three minutes; a mirror that trickles for half an hour is as good as dead."""
 
@@ -104,11 +107,20 @@ class ImageStore:
         return Group(unified() / f"quorate-image-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}")
 
     def clean(self) -> None:
-        """End and remove what interrupted builds left. Call it with the lock held."""
+        """End and remove what interrupted builds left, but not what they downloaded. The lock has to be held."""
         self.builder.kill()
         self.builder.remove()
         for path in self.leftovers():
+            link_packages(path / ARCHIVES, self.cache)
             shutil.rmtree(path, ignore_errors=True)
+
+
+def link_packages(source: Path, target: Path) -> None:
+    """Give the folder ``target`` a hard link to every package in ``source`` that it lacks."""
+    target.mkdir(parents=True, exist_ok=True)
+    for package in source.glob("*.deb"):
+        with suppress(FileExistsError):
+            os.link(package, target / package.name)
 
 
 def mounted(proc: Path = Path("/proc")) -> set[str]:
