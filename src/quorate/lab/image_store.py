@@ -107,7 +107,7 @@ class ImageStore:
         return Group(unified() / f"quorate-image-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}")
 
     def clean(self) -> None:
-        """End and remove what interrupted builds left, but not what they downloaded. The lock has to be held."""
+        """End and remove what interrupted builds left, but no package. Call it with the lock held."""
         self.builder.kill()
         self.builder.remove()
         for path in self.leftovers():
