@@ -36,11 +36,13 @@ def test_the_configuration(tmp_path: Path, node: str) -> None:
     assert "{" + its.ctx.cluster.address(node).replace(".", ",") + "}" in environment
 
 
-def test_a_clients_kernel_that_is_silent_is_given_up(tmp_path: Path) -> None:
+def test_a_kernel_that_is_silent_is_given_up_a_clients_and_another_brokers(tmp_path: Path) -> None:
     """Erlang terms, which nothing here can parse; the lab's brokers do."""
     its = plane(tmp_path)
     advanced = "/etc/rabbitmq/advanced.config"
-    assert "{raw, 6, 18, <<4000:32/native>>}" in text(its, "c1", advanced)
+    said = text(its, "c1", advanced)
+    for option in ("tcp_listen_options", "inet_dist_listen_options", "inet_dist_connect_options"):
+        assert "{raw, 6, 18, <<4000:32/native>>}" in said.partition(option)[2].partition("]}")[0]
     assert advanced in on(its, "c1")[f"unit:{UNIT}: has read its files"].args["restart_on"]
 
 

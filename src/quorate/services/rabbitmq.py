@@ -60,11 +60,12 @@ class RabbitmqOptions(Options):
     poll_interval_ms: Annotated[int, Field(ge=100, le=60000)] = 500
     """How often a follower asks whether the leader's node lives; at 500 a lost leader costs 0.9 to 1.6 s."""
     net_ticktime: Annotated[int, Field(ge=4, le=120)] = 8
-    """Seconds after which a silent peer counts as gone (kernel application, ``net_ticktime``)."""
+    """Seconds after which a broker that says nothing counts as gone, though its kernel does answer (kernel
+    application, ``net_ticktime``)."""
     heartbeat_s: Annotated[int, Field(ge=5, le=600)] = 15
     """AMQP heartbeat that the broker proposes to its clients, seconds."""
     silent_s: Annotated[int, Field(ge=1, le=60)] = 4
-    """A client that acknowledges nothing for so long is given up, and what it had taken goes to another."""
+    """A client or broker whose kernel acknowledges nothing for so long is gone; others get what it had."""
 
 
 def password_hash(name: str, password: str) -> str:
