@@ -21,7 +21,7 @@ from quorate.pacemaker.state import ClusterState, NodeState, ResourceState
 from quorate.resources.base import Stage
 from quorate.services import pacemaker, registry
 from quorate.services.base import Health
-from quorate.services.remote import RemoteOptions, judge
+from quorate.services.remote import WATCH, WATCHER, RemoteOptions, judge
 from quorate.spec.model import Cluster
 
 CLUSTER = Cluster.model_validate(SPEC)
@@ -129,8 +129,17 @@ def test_both_ends_have_the_key_and_no_plan_shows_it(tmp_path: Path) -> None:
     assert "unit:pacemaker.service" not in on(its, "n1")
 
 
+def test_each_controller_watches_all_computes(tmp_path: Path) -> None:
+    its = guests(tmp_path)
+    said = text(its, "c1", f"/etc/systemd/system/{WATCHER}")
+    assert f"{WATCH} 8 10.77.0.12 10.77.0.13 n1=10.77.0.21 n2=10.77.0.22\n" in said
+    assert f"unit:{WATCHER}" in on(its, "c3") and f"unit:{WATCHER}" not in on(its, "n1")
+    assert "fping" in registry.packages_of(CLUSTER, "c1")
+
+
 def test_a_cluster_without_computes_has_none_of_it(tmp_path: Path) -> None:
     its = plane(tmp_path)
+    assert f"unit:{WATCHER}" not in on(its, "c1")
     assert "file:/etc/pacemaker/authkey" not in on(its, "c1")
     assert "remote" in its.services and not list(its.services["remote"].health(its.ctx))
 

@@ -19,6 +19,7 @@ from quorate.services.rendering import TEMPLATES, render
 
 WATCH = TEMPLATES / "haproxy" / "watch"
 REACH = TEMPLATES / "vip" / "reach-watch"
+SILENCE = TEMPLATES / "remote" / "silence-watch"
 WAIT = TEMPLATES / "pacemaker" / "wait-for-peers"
 LATE_NEWS = TEMPLATES / "pacemaker" / "late-news"
 AGENT = TEMPLATES / "pacemaker" / "unit"
@@ -195,6 +196,42 @@ done"""
         finally:
             os.killpg(process.pid, signal.SIGKILL)
     assert "--name cut-off --update 1" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("reached", "holder", "failed"),
+    [
+        ((), "c1", []),  # cut off itself
+        (("10.0.0.2",), "c2", []),  # another one's connection
+        (("10.0.0.2",), "", []),  # nobody's
+        (("10.0.0.2",), "c1", ["--fail --resource n1 --node c1"]),
+        (("10.0.0.2", "10.0.0.21"), "c1", []),
+    ],
+)
+def test_a_silent_compute_is_told_by_who_has_its_connection_and_reaches_another_controller(
+    tmp_path: Path, reached: tuple[str, ...], holder: str, failed: list[str]
+) -> None:
+    told, there, asked = tmp_path / "told", tmp_path / "there", tmp_path / "asked"
+    there.write_text("\n".join(("10.0.0.22", *reached)) + "\n")
+    rounds = """case "$*" in *--loop*)
+    for _ in 1 2 3 4; do
+        echo "10.0.0.21 : [0], timed out (NaN avg, 100% loss)"
+        echo "10.0.0.22 : [0], 64 bytes, 0.1 ms (0.1 avg, 0% loss)"
+    done
+    exit ;;
+esac"""
+    body = f'{rounds}\necho "$*" >> {asked}\nfor last; do :; done\nexec grep -qx "$last" {there}'
+    env = stand_in(tmp_path, "fping", body)
+    stand_in(tmp_path, "crm_node", "echo c1")
+    located = f"is running on: {holder} " if holder else "is NOT running"
+    resource = f'case "$*" in *--locate*) echo "resource n1 {located}" ;; *) echo "$*" >> {told} ;; esac'
+    stand_in(tmp_path, "crm_resource", resource)
+    argv = ["bash", str(SILENCE), "3", "10.0.0.2", "n1=10.0.0.21", "n2=10.0.0.22"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1, "systemd starts it again"
+    assert (told.read_text().splitlines() if told.exists() else []) == failed
+    assert done.stdout.splitlines() == ["n1 is silent"] * len(failed)
+    assert asked.read_text().splitlines()[0].endswith(" 10.0.0.21"), "asked once more"
 
 
 def agent(folder: Path, action: str, state: str, check: str = "none", **parameters: str) -> int:

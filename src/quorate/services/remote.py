@@ -1,7 +1,8 @@
 """Nodes without a vote (computes): Pacemaker's remotes. Watched, fenced and shown like the others.
 
 A controller keeps a connection to each. When it breaks and cannot be renewed, the node is fenced, and once it
-is back the connection is made again. How many computes there are does not matter to quorum.
+is back the connection is made again. How many computes there are does not matter to quorum. Pacemaker asks
+each of them only once a minute; a watcher on the controllers notices sooner that one is silent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from quorate.pacemaker.model import CUT_OFF, CUT_OFF_FROM, Away, Fragment, Locat
 from quorate.resources.base import Placed, Resource, Stage
 from quorate.resources.file import directory, file
 from quorate.resources.unit import unit
+from quorate.resources.watcher import FOLDER, watcher
 from quorate.services.base import (
     Context,
     Health,
@@ -25,7 +27,7 @@ from quorate.services.base import (
     Options,
     Service,
 )
-from quorate.services.rendering import render
+from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import Cluster, Mode
 
 UNIT = "pacemaker_remote.service"
@@ -38,15 +40,23 @@ NEAR = "10"
 START_S = 60
 """How long one attempt to connect may take; it is repeated for as long as the node is away."""
 JOIN_WAIT_S = 120.0
+WATCHER = "quorate-silence-watch.service"
+WATCH = f"{FOLDER}/silence-watch"
 
 
 class RemoteOptions(Options):
     """How soon a silent compute is given up. Times in seconds."""
 
-    monitor_s: Annotated[int, Field(ge=1, le=600)] = 10
-    """How often the controller that is connected to it asks whether it is there."""
+    silent_s: Annotated[int, Field(ge=2, le=600)] = 8
+    """No ping answered for so long, and the node is fenced: its guests die, so it should not just be busy."""
+    monitor_s: Annotated[int, Field(ge=1, le=600)] = 60
+    """How often the controller that is connected to it asks whether its daemon is there.
+
+    Seldom: such a question cannot be handed on when its controller is cut off, and the node is fenced for
+    nothing (docs/decisions/0024-a-silent-compute.md).
+    """
     monitor_timeout_s: Annotated[int, Field(ge=2, le=600)] = 8
-    """No answer for so long, and the node is fenced: its guests die, so it should not just be busy."""
+    """How long the daemon may take to answer, before the node is fenced."""
     reconnect_s: Annotated[int, Field(ge=2, le=600)] = 10
     """How often a node that is away is looked for (``reconnect_interval``)."""
     action_limit: Annotated[int, Field(ge=1, le=64)] = 8
@@ -65,9 +75,10 @@ class Remote(Service):
 
     @classmethod
     def packages_on(cls, cluster: Cluster, node: str) -> Iterable[str]:
-        """Instead of ``pacemaker``: the two exclude each other."""
-        own = ("pacemaker-remote", "pacemaker-cli-utils", "resource-agents")
-        return own if node in cluster.remotes else ()
+        """Instead of ``pacemaker``: the two exclude each other. Controllers have the watcher's ``fping``."""
+        if node in cluster.remotes:
+            return ("pacemaker-remote", "pacemaker-cli-utils", "resource-agents")
+        return ("fping",) if cluster.remotes else ()
 
     def offers(self, cluster: Cluster, options: Any) -> Offers:
         """A connection for each, spread over the controllers."""
@@ -84,7 +95,7 @@ class Remote(Service):
         return Offers(fragment=Fragment(tuple(resources), tuple(constraints)))
 
     def resources(self, ctx: Context) -> Iterable[Placed]:
-        """The key that both sides have; the daemon; and proof that a controller is connected."""
+        """The key that both sides have; the daemon, and proof that one is connected to it; the watchers."""
         remotes = ctx.cluster.remotes
         if not remotes:
             return
@@ -95,6 +106,21 @@ class Remote(Service):
             yield Placed(Stage.CONFIG, node, secret)
         for node in remotes:
             yield from self._daemon(ctx, node)
+        for node in ctx.controllers:
+            yield from self._watcher(ctx, node)
+
+    def _watcher(self, ctx: Context, node: str) -> Iterable[Placed]:
+        options = ctx.options[self.name]
+        assert isinstance(options, RemoteOptions)
+        text = render(
+            "remote/silence-watch.service.j2",
+            program=WATCH,
+            silent_s=options.silent_s,
+            controllers=[ctx.cluster.address(other) for other in ctx.controllers if other != node],
+            computes={other: ctx.cluster.address(other) for other in ctx.cluster.remotes},
+        )
+        script = (TEMPLATES / "remote" / "silence-watch").read_text()
+        yield from watcher(node, WATCHER, WATCH, script, text)
 
     def _daemon(self, ctx: Context, node: str) -> Iterable[Placed]:
         options = ctx.options[self.name]

@@ -22,9 +22,8 @@ from quorate.pacemaker.model import (
     Order,
     Primitive,
 )
-from quorate.resources.base import Placed, Stage
-from quorate.resources.file import directory, file
-from quorate.resources.unit import unit
+from quorate.resources.base import Placed
+from quorate.resources.watcher import FOLDER, watcher
 from quorate.services.base import Context, Health, HealthProbe, Judgement, Options, Service
 from quorate.services.rendering import TEMPLATES, render
 from quorate.spec.model import Mode
@@ -35,7 +34,6 @@ HOME_SCORE = "10"
 """Less than the stickiness of 100: decides where an address starts, never that it moves back."""
 SHARED = "vip"
 WATCHER = "quorate-reach-watch.service"
-FOLDER = "/usr/local/lib/quorate"
 WATCH = f"{FOLDER}/reach-watch"
 
 
@@ -77,20 +75,9 @@ class Vip(Service):
         """The watcher, on every controller."""
         for node in ctx.controllers if _watched(ctx) else ():
             others = [ctx.cluster.address(other) for other in ctx.controllers if other != node]
-            program = file(
-                WATCH,
-                (TEMPLATES / "vip" / "reach-watch").read_text(),
-                mode=0o755,
-                validate=("bash", "-n", "{}"),
-                after=(f"directory:{FOLDER}",),
-            )
-            path = f"/etc/systemd/system/{WATCHER}"
             text = render("vip/reach-watch.service.j2", program=WATCH, attribute=CUT_OFF, others=others)
-            its = file(path, text, after=(program.id,))
-            for resource in (directory(FOLDER), program, its):
-                yield Placed(Stage.CONFIG, node, resource)
-            runs = unit(WATCHER, enabled=True, active=True, read=True, restart_on=(WATCH, path))
-            yield Placed(Stage.CLUSTER, node, runs)
+            script = (TEMPLATES / "vip" / "reach-watch").read_text()
+            yield from watcher(node, WATCHER, WATCH, script, text)
 
     def health(self, ctx: Context) -> Iterable[HealthProbe]:
         """Which node has which address. That exactly one node has it is for ``status`` to judge."""
